@@ -1,0 +1,85 @@
+{#- Files of one kind that are new or changed since {{ this }} read them. No content is
+    read: size and modification time decide. Modification times are whole seconds, so a
+    file written in the second in which it was listed could change again unseen; such a
+    file is not "settled" and is looked at again by the next build. -#}
+
+{% macro changed_files(files, pattern, ledger) %}
+    {%- if not execute -%}{{ return([]) }}{%- endif -%}
+    {#- A glob that matches nothing is an error to read_blob, but not to glob(). -#}
+    {%- set found = run_query(
+        "select count(*) from glob(" ~ sql_string(glob_literal(pidgin_output_dir()) ~ '/' ~ pattern) ~ ")"
+    ) -%}
+    {%- if found.rows[0][0] == 0 -%}{{ return([]) }}{%- endif -%}
+    {%- set listing -%}
+        select
+            files.filename,
+            files.size,
+            cast(epoch(files.last_modified) as bigint) as modified_epoch,
+            abs(epoch(now()) - epoch(files.last_modified)) > 2 as is_settled
+        from {{ files }} as files
+        {% if is_incremental() %}
+            anti join {{ ledger }} as known
+                on
+                    files.filename = known.source_file
+                    and files.size = known.size_bytes
+                    and files.last_modified = known.modified_at
+                    and known.is_settled
+        {% endif %}
+        order by files.filename
+    {%- endset -%}
+    {%- set changed = [] -%}
+    {%- for row in run_query(listing).rows -%}
+        {%- do changed.append({
+            'path': row[0], 'size': row[1] | int, 'modified_epoch': row[2] | int, 'is_settled': row[3]
+        }) -%}
+    {%- endfor -%}
+    {{- return(changed) -}}
+{% endmacro %}
+
+{#- The changed event logs, sorted by how they must be read:
+    files        all of them, with size and modification time
+    text         those that can be read as lines of text
+    binary       those with bytes that are not UTF-8 or a line over 16 MiB
+    terminated   those with malformed lines whose last line ends in a line separator -#}
+
+{% macro changed_event_logs(files, event_logs, ledger) %}
+    {%- set changed = changed_files(files, '**/*.jsonl', ledger) -%}
+    {%- if not changed -%}
+        {{ return({'files': [], 'text': [], 'binary': [], 'terminated': []}) }}
+    {%- endif -%}
+    {%- set paths = changed | map(attribute='path') | list -%}
+
+    {%- do run_query("drop table if exists reject_scans; drop table if exists reject_errors") -%}
+    {#- The source's own reader, asked to note the lines that it cannot read instead of
+        stopping at them. -#}
+    {%- set noting_reader = (event_logs | string)[:-1] ~ ", store_rejects = true)" -%}
+    {%- set malformed = run_query(
+        "select filename from " ~ noting_reader ~ " where filename in (" ~ sql_strings(paths) ~ ")"
+        ~ " and not json_valid(line) and not regexp_full_match(line, '\\s*') group by filename"
+    ).columns[0].values() -%}
+    {%- set binary = run_query(
+        "select distinct reject_scans.file_path from reject_errors"
+        ~ " inner join reject_scans using (scan_id, file_id)"
+    ).columns[0].values() -%}
+    {%- set terminated = [] -%}
+    {%- if malformed -%}
+        {%- set terminated = run_query(
+            "select filename from " ~ read_blobs(malformed)
+            ~ " where content[-1:] in ('\\x0A'::blob, '\\x0D'::blob)"
+        ).columns[0].values() -%}
+    {%- endif -%}
+    {{- return({
+        'files': changed,
+        'text': paths | reject('in', binary) | list,
+        'binary': binary,
+        'terminated': terminated,
+    }) -}}
+{% endmacro %}
+
+{#- Whole files by name. read_blob reads every file of a glob even where only some are
+    asked for, so these are named one by one. -#}
+{% macro read_blobs(paths) %}
+    {%- set literals = [] -%}
+    {%- for path in paths %}{% do literals.append(glob_literal(path)) %}{% endfor -%}
+    {{- return("read_blob([" ~ sql_strings(literals) ~ "])") -}}
+{% endmacro %}

@@ -1,0 +1,49 @@
+{#- Typed and empty, for when there is nothing to read: no file may be opened then. -#}
+
+{% macro empty_event_logs() %}
+    {{- return("(select cast(null as varchar) as filename, cast(null as varchar) as line where false)") -}}
+{% endmacro %}
+
+{% macro empty_blobs() %}
+    {{- return("(select cast(null as varchar) as filename, cast(null as blob) as content where false)") -}}
+{% endmacro %}
+
+{#- The listing of changed files as a constant relation. -#}
+{% macro file_constants(files) %}
+    select
+        cast(path as varchar) as source_file,
+        cast(size_bytes as bigint) as size_bytes,
+        to_timestamp(modified_epoch) as modified_at,
+        cast(is_settled as boolean) as is_settled
+    from (
+        values
+        {% for file in files %}
+            ({{ sql_string(file.path) }}, {{ file.size }}, {{ file.modified_epoch }}, {{ file.is_settled }}),
+        {% endfor %}
+            (null, null, null, null)
+    ) as listed (path, size_bytes, modified_epoch, is_settled)
+    where path is not null
+{% endmacro %}
+
+{#- A comparison with constants; false for an empty list, which SQL cannot write. -#}
+{% macro is_one_of(expression, values) %}
+    {{- return(expression ~ ' in (' ~ sql_strings(values) ~ ')' if values else 'false') -}}
+{% endmacro %}
+
+{% macro empty_archive() %}
+    {%- set columns = {
+        'source_file': 'varchar', 'line_number': 'bigint', 'event_id': 'uuid', 'event_type': 'varchar',
+        'conversation_id': 'varchar', 'experiment_id': 'varchar', 'turn_number': 'integer',
+        'agent_id': 'varchar', 'recorded_timestamp': 'varchar', 'event_data': 'json',
+    } -%}
+    {%- set typed = [] -%}
+    {%- for name, type in columns.items() %}{% do typed.append('cast(null as ' ~ type ~ ') as ' ~ name) %}{% endfor -%}
+    {{- return('(select ' ~ typed | join(', ') ~ ' where false)') -}}
+{% endmacro %}
+
+{% macro archive_exists() %}
+    {%- if not execute -%}{{ return(false) }}{%- endif -%}
+    {{- return(run_query(
+        "select count(*) from glob(" ~ sql_string(glob_literal(pidgin_archive_dir()) ~ '/**/*.parquet') ~ ")"
+    ).rows[0][0] > 0) -}}
+{% endmacro %}

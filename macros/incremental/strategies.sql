@@ -1,0 +1,26 @@
+{#- The incremental strategy of everything keyed by conversation or experiment: what is
+    stale goes and what is new comes in one transaction. -#}
+
+{#- For a table keyed by conversation or experiment that keeps the fingerprint it was built
+    from: rows whose key has another fingerprint now, or is gone, are deleted, also where
+    nothing comes back for them. -#}
+{% macro get_incremental_replace_changed_sql(arguments) %}
+    {%- set target = arguments.target_relation -%}
+    {%- set key = arguments.unique_key -%}
+    {%- set current = {
+        'conversation_id': ref('int_conversations'),
+        'experiment_id': ref('int_experiments'),
+    }[key] -%}
+    {%- set columns = get_quoted_csv(arguments.dest_columns | map(attribute='name')) -%}
+
+    delete from {{ target }}
+    where ({{ key }}, fingerprint) not in (select {{ key }}, fingerprint from {{ current }});
+
+    insert into {{ target }} ({{ columns }}) select {{ columns }} from {{ arguments.temp_relation }}
+{% endmacro %}
+
+{#- What an incremental model has already consumed: a relation with the key and the
+    fingerprint. A macro of its own so that unit tests can put another in its place. -#}
+{% macro processed(relation) %}
+    {{- return(relation) -}}
+{% endmacro %}

@@ -1,0 +1,16 @@
+{#- Text that comes from outside (paths, above all) enters SQL only through these. -#}
+
+{% macro sql_string(value) %}
+    {{- return("'" ~ (value | string | replace("'", "''")) ~ "'") -}}
+{% endmacro %}
+
+{% macro sql_strings(values) %}
+    {%- set quoted = [] -%}
+    {%- for value in values %}{% do quoted.append(sql_string(value)) %}{% endfor -%}
+    {{- return(quoted | join(', ')) -}}
+{% endmacro %}
+
+{#- A path in which no character is a wildcard. -#}
+{% macro glob_literal(path) %}
+    {{- return(path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]')) -}}
+{% endmacro %}

@@ -1,0 +1,30 @@
+{#- The folder that holds a file, without a trailing separator. -#}
+{% macro folder_of(path) -%}
+    regexp_replace({{ path }}, '[/\\][^/\\]*$', '')
+{%- endmacro %}
+
+{#- The id of the experiment that a path points to, from the folder names that Pidgin has
+    used: conversations/<day>/... (single chats, gathered by day as chats_<day>),
+    exp_<hex> and experiment_<hex> with or without more behind them, <name>_<hex>; any other
+    folder counts as an experiment of its own name. Logs of July 2025 lie in a folder events
+    below the experiment's. -#}
+{% macro experiment_id_from_path(path, output_dir) -%}
+    case
+        when regexp_matches({{ path }}, '[/\\]conversations[/\\]\d{4}-\d{2}-\d{2}[/\\]')
+            then 'chats_' || regexp_extract({{ path }}, '[/\\]conversations[/\\](\d{4}-\d{2}-\d{2})[/\\]', 1)
+        when regexp_matches({{ experiment_folder_name(path, output_dir) }}, '^(exp|experiment)_[0-9a-f]{8}(_|$)')
+            then regexp_extract({{ experiment_folder_name(path, output_dir) }}, '^(?:exp|experiment)_[0-9a-f]{8}')
+        when regexp_matches({{ experiment_folder_name(path, output_dir) }}, '_[0-9a-f]{8}$')
+            then 'experiment_' || right({{ experiment_folder_name(path, output_dir) }}, 8)
+        else coalesce(nullif({{ experiment_folder_name(path, output_dir) }}, ''), 'unfiled')
+    end
+{%- endmacro %}
+
+{% macro experiment_folder_name(path, output_dir) -%}
+    regexp_extract(
+        regexp_replace(
+            substr({{ folder_of(path) }}, length({{ output_dir }}) + 1), '[/\\]events$', ''
+        ),
+        '[^/\\]*$'
+    )
+{%- endmacro %}

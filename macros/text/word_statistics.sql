@@ -1,0 +1,14 @@
+{#- How often each word occurs, in the order of the words. -#}
+{% macro word_frequencies(tokens) -%}
+    cast(list_histogram({{ tokens }}) as map(varchar, integer))
+{%- endmacro %}
+
+{#- Jaccard's index of two sets from their sizes and the size of their union; 0 where either
+    is empty, as in Pidgin. -#}
+{% macro jaccard_of_counts(size_a, size_b, size_union) -%}
+    case
+        when {{ size_union }} is null then null
+        when {{ size_a }} = 0 or {{ size_b }} = 0 then 0.0
+        else cast({{ size_a }} + {{ size_b }} - {{ size_union }} as double) / {{ size_union }}
+    end
+{%- endmacro %}

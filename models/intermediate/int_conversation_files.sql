@@ -1,0 +1,45 @@
+with
+
+events as (
+
+    select * from {{ ref('int_events') }}
+
+),
+
+conversation_files as (
+
+    select
+        conversation_id,
+        source_file,
+        count(*) as event_count,
+        min(experiment_id) as logged_experiment_id,
+        min(timestamp) as first_event_at,
+        max(timestamp) as last_event_at,
+        bool_and(is_archived) as is_archived,
+        -- A sum, because it does not depend on the order of rows; line numbers and times
+        -- make it depend on the order of events.
+        sum(hash(event_id, line_number, timestamp)) as content_hash
+
+    from events
+
+    where conversation_id is not null
+
+    group by conversation_id, source_file
+
+)
+
+select
+    conversation_id,
+    source_file,
+    row_number() over (
+        partition by conversation_id
+        order by first_event_at nulls last, source_file
+    ) as file_order,
+    event_count,
+    logged_experiment_id,
+    first_event_at,
+    last_event_at,
+    is_archived,
+    content_hash
+
+from conversation_files

@@ -1,0 +1,168 @@
+with
+
+conversation_files as (
+
+    select * from {{ ref('int_conversation_files') }}
+
+),
+
+manifests as (
+
+    select * from {{ ref('stg_pidgin__experiment_manifests') }}
+
+),
+
+conversations as (
+
+    select
+        conversation_id,
+        arg_min(source_file, file_order) as first_file,
+        sum(event_count) as event_count,
+        min(logged_experiment_id) as logged_experiment_id,
+        min(first_event_at) as first_event_at,
+        max(last_event_at) as last_event_at,
+        bool_and(is_archived) as is_archived,
+        sum(hash(content_hash, file_order)) as content_hash
+
+    from conversation_files
+
+    group by conversation_id
+
+),
+
+folders as (
+
+    select
+        *,
+        regexp_replace({{ folder_of('first_file') }}, '[/\\]events$', '') as folder,
+        {{ experiment_id_from_path('first_file', sql_string(pidgin_output_dir())) }} as folder_experiment_id,
+        nullif(
+            regexp_extract(conversation_id, '^conv_((?:exp|experiment)_[0-9a-f]{8})_[0-9a-f]{8}$', 1), ''
+        ) as embedded_experiment_id
+
+    from conversations
+
+),
+
+listed_conversations as (
+
+    select
+        manifests.source_file as manifest_file,
+        manifests.folder,
+        manifests.experiment_id,
+        manifests.updated_at,
+        conversation.key as conversation_id,
+        json_extract_string(conversation.value, '$.status') as manifest_status,
+        json_extract_string(conversation.value, '$.error') as manifest_error
+
+    from manifests, json_each(manifests.conversations) as conversation
+
+),
+
+-- A conversation may be listed by several copies of a manifest: the one beside its log
+-- speaks for it, then the newest.
+claims as (
+
+    select
+        listed_conversations.*,
+        row_number() over (
+            partition by listed_conversations.conversation_id
+            order by
+                listed_conversations.folder = folders.folder desc,
+                listed_conversations.updated_at desc nulls last,
+                listed_conversations.manifest_file
+        ) as claim_rank
+
+    from listed_conversations
+
+    inner join folders
+        on listed_conversations.conversation_id = folders.conversation_id
+
+),
+
+neighbouring_manifests as (
+
+    select
+        folder,
+        min(experiment_id) as experiment_id
+
+    from manifests
+
+    where is_readable
+
+    group by folder
+
+),
+
+memberships as (
+
+    select
+        folders.*,
+        coalesce(
+            claims.experiment_id,
+            folders.logged_experiment_id,
+            folders.embedded_experiment_id,
+            neighbouring_manifests.experiment_id,
+            folders.folder_experiment_id
+        ) as experiment_id,
+        case
+            when claims.experiment_id is not null then 'manifest'
+            when folders.logged_experiment_id is not null then 'event'
+            when folders.embedded_experiment_id is not null then 'conversation id'
+            else 'folder'
+        end as experiment_id_source,
+        claims.manifest_status,
+        claims.manifest_error
+
+    from folders
+
+    left join claims
+        on
+            folders.conversation_id = claims.conversation_id
+            and claims.claim_rank = 1
+
+    left join neighbouring_manifests
+        on folders.folder = neighbouring_manifests.folder
+
+),
+
+configs as (
+
+    select
+        experiment_id,
+        arg_max(config, (coalesce(updated_at, '-infinity'), source_file)) as config
+
+    from manifests
+
+    where config is not null
+
+    group by experiment_id
+
+)
+
+select
+    memberships.conversation_id,
+    memberships.experiment_id,
+    memberships.experiment_id_source,
+    memberships.first_file,
+    memberships.event_count,
+    memberships.first_event_at,
+    memberships.last_event_at,
+    memberships.manifest_status,
+    memberships.manifest_error,
+    configs.config as experiment_config,
+    memberships.is_archived,
+    hash(
+        memberships.content_hash,
+        memberships.experiment_id,
+        memberships.experiment_id_source,
+        memberships.manifest_status,
+        memberships.manifest_error,
+        configs.config,
+        memberships.is_archived
+    ) as fingerprint
+
+from memberships
+
+left join configs
+    on memberships.experiment_id = configs.experiment_id

@@ -1,0 +1,63 @@
+{{ config(materialized = 'view') }}
+
+with
+
+event_lines as (
+
+    select * from {{ ref('stg_pidgin__event_lines') }}
+
+),
+
+duplicate_lines as (
+
+    select * from {{ ref('int_duplicate_lines') }}
+
+),
+
+duplicate_counts as (
+
+    select
+        source_file,
+        count(*) as duplicate_count
+
+    from duplicate_lines
+
+    where not is_archived
+
+    group by source_file
+
+),
+
+line_counts as (
+
+    select
+        source_file,
+        max(size_bytes) as size_bytes,
+        max(modified_at) as modified_at,
+        count(*) filter (where line_kind in ('event', 'rejected')) as line_count,
+        count(*) filter (where line_kind = 'event') as readable_count,
+        count(*) filter (where line_kind = 'rejected') as rejected_count,
+        count(*) filter (where line_kind = 'pending') as pending_count
+
+    from event_lines
+
+    where output_dir = {{ sql_string(pidgin_output_dir()) }}
+
+    group by source_file
+
+)
+
+select
+    line_counts.source_file,
+    line_counts.size_bytes,
+    line_counts.modified_at,
+    line_counts.line_count,
+    line_counts.readable_count - coalesce(duplicate_counts.duplicate_count, 0) as event_count,
+    coalesce(duplicate_counts.duplicate_count, 0) as duplicate_count,
+    line_counts.rejected_count,
+    line_counts.pending_count
+
+from line_counts
+
+left join duplicate_counts
+    on line_counts.source_file = duplicate_counts.source_file

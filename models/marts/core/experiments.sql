@@ -1,0 +1,151 @@
+{{
+    config(
+        materialized = 'incremental',
+        incremental_strategy = 'replace_changed',
+        unique_key = 'experiment_id',
+        on_schema_change = 'fail',
+    )
+}}
+
+with
+
+experiments as (
+
+    select * from {{ ref('int_experiments') }}
+
+),
+
+conversations as (
+
+    select * from {{ ref('conversations') }}
+
+),
+
+turn_metrics as (
+
+    select * from {{ ref('turn_metrics') }}
+
+),
+
+changed_experiments as (
+
+    select experiments.*
+
+    from experiments
+    {% if is_incremental() %}
+        anti join {{ processed(this) }} as processed
+            on
+                experiments.experiment_id = processed.experiment_id
+                and experiments.fingerprint = processed.fingerprint
+    {% endif %}
+
+),
+
+turn_totals as (
+
+    select
+        conversations.experiment_id,
+        -- In order, so that the sum of floating-point numbers is the same each time.
+        avg(
+            turn_metrics.convergence_score
+            order by turn_metrics.conversation_id, turn_metrics.turn_number
+        ) as avg_convergence
+
+    from turn_metrics
+
+    inner join conversations
+        on turn_metrics.conversation_id = conversations.conversation_id
+
+    semi join changed_experiments
+        on conversations.experiment_id = changed_experiments.experiment_id
+
+    group by conversations.experiment_id
+
+),
+
+conversation_totals as (
+
+    select
+        conversations.experiment_id,
+        count(*) as conversation_count,
+        count(*) filter (where conversations.status = 'completed') as completed_count,
+        count(*) filter (where conversations.status = 'interrupted') as interrupted_count,
+        count(*) filter (where conversations.status = 'failed') as failed_count,
+        count(*) filter (where conversations.status = 'unfinished') as unfinished_count,
+        sum(conversations.turn_count) as turn_count,
+        min(conversations.started_at) as started_at,
+        max(conversations.last_event_at) as last_event_at
+
+    from conversations
+
+    semi join changed_experiments
+        on conversations.experiment_id = changed_experiments.experiment_id
+
+    group by conversations.experiment_id
+
+),
+
+statuses as (
+
+    select
+        changed_experiments.*,
+        conversation_totals.started_at,
+        conversation_totals.last_event_at,
+        coalesce(conversation_totals.conversation_count, 0) as known_conversations,
+        coalesce(conversation_totals.completed_count, 0) as completed_count,
+        coalesce(conversation_totals.turn_count, 0) as turn_count,
+        turn_totals.avg_convergence,
+        -- The least finished conversation decides.
+        case
+            when conversation_totals.unfinished_count > 0 then 'unfinished'
+            when conversation_totals.interrupted_count > 0 then 'interrupted'
+            when conversation_totals.failed_count > 0 then 'failed'
+            when conversation_totals.conversation_count >= coalesce(changed_experiments.planned_conversations, 0)
+                then 'completed'
+            -- Conversations that were planned left no event; only the manifest can say why.
+            when changed_experiments.manifest_error is not null then 'failed'
+            else 'unfinished'
+        end as status
+
+    from changed_experiments
+
+    left join conversation_totals
+        on changed_experiments.experiment_id = conversation_totals.experiment_id
+
+    left join turn_totals
+        on changed_experiments.experiment_id = turn_totals.experiment_id
+
+)
+
+select
+    experiment_id,
+    coalesce(
+        name,
+        if(starts_with(experiment_id, 'chats_'), 'Single chats of ' || substr(experiment_id, 7), experiment_id)
+    ) as name,
+    coalesce(manifest_created_at, started_at) as created_at,
+    started_at,
+    last_event_at,
+    last_event_at - started_at as duration,
+    status,
+    manifest_status,
+    manifest_error,
+    manifest_state,
+    case
+        when manifest_status in ('completed', 'interrupted', 'failed') then manifest_status
+        when manifest_status = 'cancelled' then 'interrupted'
+        when manifest_status in ('created', 'running', 'post_processing') then 'unfinished'
+    end != status as is_status_disputed,
+    planned_conversations,
+    config,
+    struct_pack(
+        total_conversations := cast(known_conversations as integer),
+        completed_conversations := cast(completed_count as integer),
+        avg_convergence := avg_convergence,
+        total_turns := cast(turn_count as integer)
+    ) as stats,
+    coalesce(is_synthetic, false) as is_synthetic,
+    is_archived,
+    fingerprint
+
+from statuses

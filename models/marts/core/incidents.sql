@@ -1,0 +1,125 @@
+{{
+    config(
+        materialized = 'incremental',
+        incremental_strategy = 'replace_changed',
+        unique_key = 'conversation_id',
+        on_schema_change = 'fail',
+    )
+}}
+
+with
+
+conversations as (
+
+    select * from {{ ref('int_conversations') }}
+
+),
+
+conversation_files as (
+
+    select * from {{ ref('int_conversation_files') }}
+
+),
+
+events as (
+
+    select * from {{ ref('int_events') }}
+
+),
+
+incident_types as (
+
+    select * from {{ ref('incident_types') }}
+
+),
+
+changed_conversations as (
+
+    select conversations.*
+
+    from conversations
+    {% if is_incremental() %}
+        anti join {{ processed(this) }} as processed
+            on
+                conversations.conversation_id = processed.conversation_id
+                and conversations.fingerprint = processed.fingerprint
+    {% endif %}
+
+),
+
+trouble_and_turns as (
+
+    select
+        events.*,
+        conversation_files.file_order,
+        last_value(events.turn_number ignore nulls) over (
+            partition by events.conversation_id
+            order by conversation_files.file_order, events.line_number
+        ) as current_turn_number
+
+    from events
+
+    semi join changed_conversations
+        on events.conversation_id = changed_conversations.conversation_id
+
+    inner join conversation_files
+        on
+            events.conversation_id = conversation_files.conversation_id
+            and events.source_file = conversation_files.source_file
+
+    where
+        events.event_type = 'TurnStartEvent'
+        or events.event_type in (select incident_types.event_type from incident_types)
+
+),
+
+trouble as (
+
+    select
+        trouble_and_turns.*,
+        incident_types.incident_type,
+        json_extract_string(trouble_and_turns.event_data, [
+            '$.error_type', '$.error_message', '$.provider', '$.context',
+            '$.wait_time', '$.timeout_seconds', '$.messages_dropped',
+            '$.interrupt_source', '$.paused_during', '$.reason', '$.retryable'
+        ]) as field
+
+    from trouble_and_turns
+
+    inner join incident_types
+        on trouble_and_turns.event_type = incident_types.event_type
+
+)
+
+select
+    trouble.event_id,
+    trouble.conversation_id,
+    -- Errors and timeouts name their turn only in a sentence; waits not at all.
+    coalesce(
+        trouble.turn_number,
+        try_cast(nullif(regexp_extract(trouble.field[4], '\bturn (\d+)', 1, 'i'), '') as integer),
+        trouble.current_turn_number
+    ) as turn_number,
+    trouble.agent_id,
+    trouble.incident_type,
+    trouble.event_type,
+    trouble.timestamp as occurred_at,
+    case trouble.incident_type
+        when 'rate_limit_wait' then 'waited ' || trouble.field[5] || ' s'
+        when 'truncation' then 'dropped ' || trouble.field[7] || ' messages'
+        when 'empty_reply' then 'the reply held no text'
+        when 'interrupt' then coalesce(
+            'by ' || trouble.field[8], 'paused ' || replace(trouble.field[9], '_', ' ')
+        )
+        else trouble.field[2]
+    end as detail,
+    trouble.field[1] as error_type,
+    trouble.field[3] as provider,
+    try_cast(coalesce(trouble.field[5], trouble.field[6]) as double) as seconds,
+    try_cast(trouble.field[11] as boolean) as is_retryable,
+    changed_conversations.fingerprint
+
+from trouble
+
+inner join changed_conversations
+    on trouble.conversation_id = changed_conversations.conversation_id

@@ -1,0 +1,70 @@
+with
+
+manifests as (
+
+    select * from {{ ref('stg_pidgin__manifests') }}
+
+),
+
+fields as (
+
+    select
+        source_file,
+        manifest,
+        {{ folder_of('source_file') }} as folder,
+        {{ experiment_id_from_path('source_file', 'output_dir') }} as folder_experiment_id,
+        json_extract_string(manifest, [
+            '$.experiment_id', '$.name', '$.status', '$.error',
+            '$.created_at', '$.started_at', '$.completed_at', '$.total_conversations'
+        ]) as field,
+        json_extract(manifest, '$.config') as config,
+        json_extract(manifest, '$.conversations') as conversations
+
+    from manifests
+
+    where output_dir = {{ sql_string(pidgin_output_dir()) }}
+
+),
+
+last_updates as (
+
+    select
+        fields.source_file,
+        max({{ event_time("json_extract_string(conversation.value, '$.last_updated')") }}) as last_updated_at
+
+    from fields, json_each(fields.conversations) as conversation
+
+    where json_type(fields.conversations) = 'OBJECT'
+
+    group by fields.source_file
+
+)
+
+select
+    fields.source_file,
+    fields.folder,
+    coalesce(fields.field[1], fields.folder_experiment_id) as experiment_id,
+    fields.manifest is not null as is_readable,
+    fields.field[2] as name,
+    fields.field[3] as status,
+    fields.field[4] as error,
+    try_cast(fields.field[8] as integer) as planned_conversations,
+    if(json_type(fields.config) = 'OBJECT', fields.config, null) as config,
+    if(json_type(fields.conversations) = 'OBJECT', fields.conversations, null) as conversations,
+    {{ event_time('fields.field[5]') }} as created_at,
+    greatest(
+        {{ event_time('fields.field[5]') }},
+        {{ event_time('fields.field[6]') }},
+        {{ event_time('fields.field[7]') }},
+        last_updates.last_updated_at
+    ) as updated_at
+
+from fields
+
+left join last_updates
+    on fields.source_file = last_updates.source_file
+
+-- A manifest.json of some other program is none of ours. One that cannot be read may be.
+where
+    fields.manifest is null
+    or fields.field[1] is not null

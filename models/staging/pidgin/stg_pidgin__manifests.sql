@@ -1,0 +1,56 @@
+{{
+    config(
+        materialized = 'incremental',
+        incremental_strategy = 'delete+insert',
+        unique_key = 'source_file',
+        on_schema_change = 'append_new_columns',
+        full_refresh = false,
+    )
+}}
+
+{%- set manifests = changed_files(source('pidgin', 'manifests'), '**/manifest.json', this) %}
+
+with
+
+changed_files as (
+
+    {{ file_constants(manifests) }}
+
+),
+
+contents as (
+
+    select
+        filename as source_file,
+        try(decode(content)) as content
+
+    from {{ read_blobs(manifests | map(attribute='path') | list) if manifests else empty_blobs() }}
+
+),
+
+documents as (
+
+    select
+        source_file,
+        coalesce(
+            try_cast(content as json),
+            try_cast({{ replace_lone_surrogates('content') }} as json)
+        ) as manifest
+
+    from contents
+
+)
+
+select
+    {{ sql_string(pidgin_output_dir()) }} as output_dir,
+    changed_files.source_file,
+    if(json_type(documents.manifest) = 'OBJECT', documents.manifest, null) as manifest,
+    changed_files.size_bytes,
+    changed_files.modified_at,
+    changed_files.is_settled
+
+from changed_files
+
+-- A manifest that went away since it was listed keeps the row that it had.
+inner join documents
+    on changed_files.source_file = documents.source_file

@@ -1,0 +1,1 @@
+"""The Python half of Pidgin Analytics: what SQL cannot do."""
