@@ -1,8 +1,8 @@
 """The bundled sample is what its generator writes and what pidgin-ai 1.1.0 would write.
 
-The strongest check is a replay: Pidgin itself runs every experiment of the sample again,
-with its network calls replaced by the replies, errors and interrupts that the sample
-recorded, and must write the same events and the same manifest, times apart.
+The strongest check is a replay: Pidgin itself runs every experiment of the sample once
+more, with its network calls replaced by the replies, errors and interrupts that the
+sample recorded, and must write the same events and the same manifest, times apart.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -333,7 +334,7 @@ def test_manifest_equals_that_of_a_replay(
 
 
 def shape(value: Any) -> Any:
-    """Reduce a value to its keys, in order; of a list, to the shape of its first item."""
+    """Reduce a value to its keys, in order; of a list, only its first item counts."""
     if isinstance(value, dict):
         return [(key, shape(item)) for key, item in value.items()]
     if isinstance(value, list):
@@ -446,7 +447,7 @@ def test_waits_are_those_of_pidgins_rate_limiter(
     events = read_events(log)
     models = {}
     recorded = 0.0
-    for previous, event in zip(events, events[1:], strict=False):
+    for previous, event in pairwise(events):
         if event["event_type"] == "ConversationStartEvent":
             models = {
                 "agent_a": event["agent_a_model"],

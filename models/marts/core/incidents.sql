@@ -105,7 +105,7 @@ select
     trouble.event_type,
     trouble.timestamp as occurred_at,
     case trouble.incident_type
-        when 'rate_limit_wait' then 'waited ' || trouble.field[5] || ' s'
+        when 'rate_limit_wait' then format('waited {:.1f} s', try_cast(trouble.field[5] as double))
         when 'truncation' then 'dropped ' || trouble.field[7] || ' messages'
         when 'empty_reply' then 'the reply held no text'
         when 'interrupt' then coalesce(

@@ -78,9 +78,13 @@ turn_totals as (
             order by turn_metrics.conversation_id, turn_metrics.turn_number
         ) as avg_convergence,
         median(turn_metrics.convergence_score) as median_convergence,
-        regr_slope(
-            turn_metrics.convergence_score, turn_metrics.turn_number
-            order by turn_metrics.conversation_id, turn_metrics.turn_number
+        -- A line through turns of one number has no slope: NaN.
+        nullif(
+            regr_slope(
+                turn_metrics.convergence_score, turn_metrics.turn_number
+                order by turn_metrics.conversation_id, turn_metrics.turn_number
+            ),
+            cast('nan' as double)
         ) as convergence_trend
 
     from turn_metrics
