@@ -7,10 +7,7 @@
 {% macro get_incremental_replace_changed_sql(arguments) %}
     {%- set target = arguments.target_relation -%}
     {%- set key = arguments.unique_key -%}
-    {%- set current = {
-        'conversation_id': ref('int_conversations'),
-        'experiment_id': ref('int_experiments'),
-    }[key] -%}
+    {%- set current = ref('int_experiments' if key == 'experiment_id' else 'int_conversations') -%}
     {%- set columns = get_quoted_csv(arguments.dest_columns | map(attribute='name')) -%}
 
     delete from {{ target }}

@@ -67,6 +67,7 @@ select
     coalesce(experiment_conversations.conversation_count, 0) as conversation_count,
     experiment_manifests.experiment_id is null and experiment_conversations.is_from_folder as is_synthetic,
     coalesce(experiment_conversations.is_archived, false) as is_archived,
+    coalesce(experiment_conversations.content_hash, 0) as content_hash,
     hash(
         experiment_conversations.content_hash,
         experiment_manifests.name,

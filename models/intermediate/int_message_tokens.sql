@@ -9,49 +9,23 @@
 
 with
 
-conversations as (
-
-    select * from {{ ref('int_conversations') }}
-
-),
-
 messages as (
 
     select * from {{ ref('messages') }}
 
 ),
 
-changed_conversations as (
+changed_messages as (
 
-    select conversations.*
+    select messages.*
 
-    from conversations
+    from messages
     {% if is_incremental() %}
         anti join {{ processed(this) }} as processed
             on
-                conversations.conversation_id = processed.conversation_id
-                and conversations.fingerprint = processed.fingerprint
+                messages.conversation_id = processed.conversation_id
+                and messages.fingerprint = processed.fingerprint
     {% endif %}
-
-),
-
-spoken_messages as (
-
-    select
-        messages.conversation_id,
-        messages.turn_number,
-        messages.agent_id,
-        messages.content,
-        changed_conversations.fingerprint
-
-    from messages
-
-    inner join changed_conversations
-        on messages.conversation_id = changed_conversations.conversation_id
-
-    where
-        messages.is_turn_complete
-        and not messages.is_api_error
 
 )
 
@@ -59,7 +33,10 @@ select
     conversation_id,
     turn_number,
     agent_id,
-    {{ tokens('content') }} as tokens,
+    -- Pidgin's placeholder for a reply that never came is nobody's speech.
+    if(is_api_error, null, {{ tokens('content') }}) as tokens,
     fingerprint
 
-from spoken_messages
+from changed_messages
+
+where is_turn_complete

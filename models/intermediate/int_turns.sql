@@ -50,11 +50,7 @@ turn_events as (
         conversation_files.file_order,
         events.line_number,
         changed_conversations.fingerprint,
-        json_extract_string(events.event_data, [
-            '$.convergence_score',
-            '$.turn.agent_a_message.content',
-            '$.turn.agent_b_message.content'
-        ]) as field
+        json_extract_string(events.event_data, '$.convergence_score') as convergence_score
 
     from events
 
@@ -92,11 +88,7 @@ select
     turn_number,
     completed_at,
     -- NaN is not a score.
-    nullif(try_cast(field[1] as double), cast('nan' as double)) as convergence_score,
-    field[2] as agent_a_content,
-    field[3] as agent_b_content,
-    file_order,
-    line_number,
+    nullif(try_cast(convergence_score as double), cast('nan' as double)) as convergence_score,
     fingerprint
 
 from latest_turns

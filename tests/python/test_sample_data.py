@@ -151,7 +151,7 @@ class Replay:
         stalled.cancel()
         # The reply to an interrupted request comes late, that to a stalled one never.
         others = asyncio.all_tasks() - {asyncio.current_task()}
-        _, unanswered = await asyncio.wait(others, timeout=0.5)
+        _, unanswered = await asyncio.wait(others, timeout=0.6)
         for task in unanswered:
             task.cancel()
         return written
@@ -198,11 +198,11 @@ class Replay:
             return
         if step.event("InterruptRequestEvent"):
             # Between two of Pidgin's looks at the flag, so that the turn completes.
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
             signal.raise_signal(signal.SIGINT)
         elif step.event("ConversationPausedEvent"):
             signal.raise_signal(signal.SIGINT)
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.4)
         reply = step.event("MessageCompleteEvent")
         if reply is None:
             if not step.event("ProviderTimeoutEvent"):
@@ -219,16 +219,16 @@ class Replay:
         }
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def cli_process(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """Start the command line at once: it needs a while, and the tests go on."""
+    """Start the command line; it needs a while, and the replays go on beside it."""
     home = tmp_path_factory.mktemp("cli")
     command = Path(sys.executable).with_name("pidgin")
     found = str(command) if command.exists() else shutil.which("pidgin")
     assert found, "the pidgin command of pidgin-ai 1.1.0 is not installed"
-    arguments = "run -a local:test -b local:test -t 2 -r 2 -n offline --tail -p Hi"
+    arguments = "run -a local:test -b local:test -t 2 -n offline --tail -p Hi"
     with subprocess.Popen(
         [found, *arguments.split()],
         cwd=home,
@@ -250,7 +250,9 @@ def cli_run(cli_process: tuple[subprocess.Popen[bytes], Path]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def replays(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def replays(
+    tmp_path_factory: pytest.TempPathFactory, cli_process: object
+) -> dict[str, Path]:
     """Return every experiment as Pidgin writes it, by the name of its folder."""
     home = tmp_path_factory.mktemp("replays")
     return {
@@ -271,6 +273,7 @@ async def replay(source: Path, home: Path) -> Path:
         patch.setenv("ANTHROPIC_API_KEY", "sk-ant-none")
         patch.setenv("OPENAI_API_KEY", "sk-none")
         patch.setattr(runner, "uuid", SimpleNamespace(uuid4=recorded.next_id))
+        patch.setattr("rich.console.Console.print", lambda *_, **__: None)
         # Pidgin's import and its transcripts take long and add no events.
         patch.setattr(runner, "PostProcessor", NoPostProcessor)
         patch.setattr(setup, "get_provider_for_model", recorded.provider)
@@ -291,7 +294,7 @@ class NoPostProcessor:
 
 def test_the_sample_is_what_the_generator_writes(tmp_path: Path) -> None:
     subprocess.run(
-        [sys.executable, SAMPLE_DATA / "generate.py", "--output", tmp_path],
+        [sys.executable, "-B", SAMPLE_DATA / "generate.py", "--output", tmp_path],
         check=True,
         timeout=60,
     )
@@ -356,7 +359,7 @@ def test_keys_equal_those_of_a_run_by_the_command_line(cli_run: Path) -> None:
 
 def test_manifest_keys_equal_those_of_a_run_by_the_command_line(cli_run: Path) -> None:
     real = read_manifest(cli_run / "manifest.json")
-    (expected, _) = (shape(entry) for entry in real.pop("conversations").values())
+    (expected,) = (shape(entry) for entry in real.pop("conversations").values())
     for path in MANIFESTS:
         manifest = read_manifest(path)
         thinks = manifest["config"]["think"]

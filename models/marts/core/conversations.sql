@@ -126,13 +126,16 @@ turn_scores as (
 
     select
         turns.conversation_id,
+        count(*) as turn_count,
         arg_max(turns.convergence_score, turns.turn_number) as final_convergence,
         max(turns.convergence_score) as peak_convergence
 
     from turns
 
     semi join changed_conversations
-        on turns.conversation_id = changed_conversations.conversation_id
+        on
+            turns.conversation_id = changed_conversations.conversation_id
+            and turns.fingerprint = changed_conversations.fingerprint
 
     group by turns.conversation_id
 
@@ -214,7 +217,9 @@ select
 from changed_conversations
 
 inner join conversation_state
-    on changed_conversations.conversation_id = conversation_state.conversation_id
+    on
+        changed_conversations.conversation_id = conversation_state.conversation_id
+        and changed_conversations.fingerprint = conversation_state.fingerprint
 
 left join first_starts
     on changed_conversations.conversation_id = first_starts.conversation_id
@@ -230,3 +235,6 @@ left join manifest_settings
 
 left join manifest_claims
     on changed_conversations.conversation_id = manifest_claims.conversation_id
+
+-- Only where the turns are of the same state; after a build of a selection they may not be.
+where coalesce(turn_scores.turn_count, 0) = conversation_state.turn_count

@@ -21,9 +21,9 @@ conversations as (
 
 ),
 
-turn_metrics as (
+turns as (
 
-    select * from {{ ref('turn_metrics') }}
+    select * from {{ ref('int_turns') }}
 
 ),
 
@@ -47,14 +47,17 @@ turn_totals as (
         conversations.experiment_id,
         -- In order, so that the sum of floating-point numbers is the same each time.
         avg(
-            turn_metrics.convergence_score
-            order by turn_metrics.conversation_id, turn_metrics.turn_number
-        ) as avg_convergence
+            turns.convergence_score
+            order by turns.conversation_id, turns.turn_number
+        ) as avg_convergence,
+        count(*) as turn_count
 
-    from turn_metrics
+    from turns
 
     inner join conversations
-        on turn_metrics.conversation_id = conversations.conversation_id
+        on
+            turns.conversation_id = conversations.conversation_id
+            and turns.fingerprint = conversations.fingerprint
 
     semi join changed_experiments
         on conversations.experiment_id = changed_experiments.experiment_id
@@ -74,7 +77,8 @@ conversation_totals as (
         count(*) filter (where conversations.status = 'unfinished') as unfinished_count,
         sum(conversations.turn_count) as turn_count,
         min(conversations.started_at) as started_at,
-        max(conversations.last_event_at) as last_event_at
+        max(conversations.last_event_at) as last_event_at,
+        sum(hash(conversations.conversation_id, conversations.fingerprint)) as content_hash
 
     from conversations
 
@@ -114,6 +118,12 @@ statuses as (
 
     left join turn_totals
         on changed_experiments.experiment_id = turn_totals.experiment_id
+
+    -- Only where all its conversations and turns are there in their present state; after a
+    -- build of a selection they may not be.
+    where
+        coalesce(conversation_totals.content_hash, 0) = changed_experiments.content_hash
+        and coalesce(turn_totals.turn_count, 0) = coalesce(conversation_totals.turn_count, 0)
 
 )
 

@@ -27,12 +27,6 @@ events as (
 
 ),
 
-turns as (
-
-    select * from {{ ref('int_turns') }}
-
-),
-
 changed_conversations as (
 
     select conversations.*
@@ -70,7 +64,9 @@ dialogue_events as (
             and events.source_file = conversation_files.source_file
 
     where
-        events.event_type in ('TurnStartEvent', 'MessageRequestEvent', 'MessageCompleteEvent')
+        events.event_type in (
+            'TurnStartEvent', 'MessageRequestEvent', 'MessageCompleteEvent', 'TurnCompleteEvent'
+        )
 
 ),
 
@@ -92,6 +88,32 @@ placed_events as (
         ) as placed_turn_number
 
     from dialogue_events
+
+),
+
+-- A turn number that comes again replaces what it said before, as in Pidgin.
+turns as (
+
+    select
+        conversation_id,
+        turn_number,
+        file_order,
+        line_number,
+        json_extract_string(
+            event_data, ['$.turn.agent_a_message.content', '$.turn.agent_b_message.content']
+        ) as content
+
+    from dialogue_events
+
+    where
+        event_type = 'TurnCompleteEvent'
+        and turn_number is not null
+
+    qualify
+        row_number() over (
+            partition by conversation_id, turn_number
+            order by file_order desc, line_number desc
+        ) = 1
 
 ),
 
@@ -144,20 +166,24 @@ latest_replies as (
 
 ),
 
+agents as (
+
+    select unnest(['agent_a', 'agent_b']) as agent_id
+
+),
+
+-- Both messages of a complete turn, even if one is missing from its record.
 turn_messages as (
 
     select
         turns.conversation_id,
         turns.turn_number,
-        agent.agent_id,
-        if(agent.agent_id = 'agent_a', turns.agent_a_content, turns.agent_b_content) as content
+        agents.agent_id,
+        if(agents.agent_id = 'agent_a', turns.content[1], turns.content[2]) as content
 
     from turns
 
-    semi join changed_conversations
-        on turns.conversation_id = changed_conversations.conversation_id
-
-    cross join (values ('agent_a'), ('agent_b')) as agent (agent_id)
+    cross join agents
 
 ),
 
@@ -195,7 +221,7 @@ select
     try_cast(messages.field[6] as integer) as cache_read_tokens,
     try_cast(messages.field[7] as integer) as cache_write_tokens,
     try_cast(messages.field[8] as bigint) as response_time_ms,
-    {{ is_api_error_placeholder('messages.content') }} as is_api_error,
+    coalesce({{ is_api_error_placeholder('messages.content') }}, false) as is_api_error,
     messages.is_turn_complete,
     cast(null as float[]) as embedding,
     changed_conversations.fingerprint
@@ -204,5 +230,3 @@ from messages
 
 inner join changed_conversations
     on messages.conversation_id = changed_conversations.conversation_id
-
-where messages.content is not null

@@ -9,12 +9,6 @@
 
 with
 
-experiment_fingerprints as (
-
-    select * from {{ ref('int_experiments') }}
-
-),
-
 experiments as (
 
     select * from {{ ref('experiments') }}
@@ -35,36 +29,15 @@ turn_metrics as (
 
 changed_experiments as (
 
-    select
-        experiments.experiment_id,
-        experiments.name,
-        experiments.created_at,
-        experiments.status,
-        experiment_fingerprints.fingerprint
+    select experiments.*
 
     from experiments
-
-    inner join experiment_fingerprints
-        on experiments.experiment_id = experiment_fingerprints.experiment_id
     {% if is_incremental() %}
         anti join {{ processed(this) }} as processed
             on
-                experiment_fingerprints.experiment_id = processed.experiment_id
-                and experiment_fingerprints.fingerprint = processed.fingerprint
+                experiments.experiment_id = processed.experiment_id
+                and experiments.fingerprint = processed.fingerprint
     {% endif %}
-
-),
-
-conversation_totals as (
-
-    select
-        experiment_id,
-        count(*) as conversations,
-        sum(turn_count) as turns
-
-    from conversations
-
-    group by experiment_id
 
 ),
 
@@ -72,6 +45,7 @@ turn_totals as (
 
     select
         conversations.experiment_id,
+        count(*) as turns,
         -- In order, so that sums of floating-point numbers are the same each time.
         avg(
             turn_metrics.convergence_score
@@ -90,7 +64,9 @@ turn_totals as (
     from turn_metrics
 
     inner join conversations
-        on turn_metrics.conversation_id = conversations.conversation_id
+        on
+            turn_metrics.conversation_id = conversations.conversation_id
+            and turn_metrics.fingerprint = conversations.fingerprint
 
     semi join changed_experiments
         on conversations.experiment_id = changed_experiments.experiment_id
@@ -104,8 +80,8 @@ select
     changed_experiments.name,
     changed_experiments.created_at,
     changed_experiments.status,
-    cast(coalesce(conversation_totals.conversations, 0) as integer) as conversations,
-    cast(coalesce(conversation_totals.turns, 0) as integer) as turns,
+    changed_experiments.stats.total_conversations as conversations,
+    changed_experiments.stats.total_turns as turns,
     turn_totals.avg_convergence,
     turn_totals.median_convergence,
     turn_totals.convergence_trend,
@@ -113,8 +89,9 @@ select
 
 from changed_experiments
 
-left join conversation_totals
-    on changed_experiments.experiment_id = conversation_totals.experiment_id
-
 left join turn_totals
     on changed_experiments.experiment_id = turn_totals.experiment_id
+
+-- Only where all its turns are there in their present state; after a build of a selection
+-- they may not be.
+where coalesce(turn_totals.turns, 0) = changed_experiments.stats.total_turns

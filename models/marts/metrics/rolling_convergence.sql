@@ -9,44 +9,23 @@
 
 with
 
-conversations as (
-
-    select * from {{ ref('int_conversations') }}
-
-),
-
 turn_metrics as (
 
     select * from {{ ref('turn_metrics') }}
 
 ),
 
-changed_conversations as (
+changed_turns as (
 
-    select conversations.*
+    select turn_metrics.*
 
-    from conversations
+    from turn_metrics
     {% if is_incremental() %}
         anti join {{ processed(this) }} as processed
             on
-                conversations.conversation_id = processed.conversation_id
-                and conversations.fingerprint = processed.fingerprint
+                turn_metrics.conversation_id = processed.conversation_id
+                and turn_metrics.fingerprint = processed.fingerprint
     {% endif %}
-
-),
-
-changed_turns as (
-
-    select
-        turn_metrics.conversation_id,
-        turn_metrics.turn_number,
-        turn_metrics.convergence_score,
-        changed_conversations.fingerprint
-
-    from turn_metrics
-
-    inner join changed_conversations
-        on turn_metrics.conversation_id = changed_conversations.conversation_id
 
 )
 

@@ -9,12 +9,6 @@
 
 with
 
-conversations as (
-
-    select * from {{ ref('int_conversations') }}
-
-),
-
 turns as (
 
     select * from {{ ref('int_turns') }}
@@ -27,47 +21,48 @@ message_tokens as (
 
 ),
 
-changed_conversations as (
+changed_turns as (
 
-    select conversations.*
+    select turns.*
 
-    from conversations
+    from turns
     {% if is_incremental() %}
         anti join {{ processed(this) }} as processed
             on
-                conversations.conversation_id = processed.conversation_id
-                and conversations.fingerprint = processed.fingerprint
+                turns.conversation_id = processed.conversation_id
+                and turns.fingerprint = processed.fingerprint
     {% endif %}
 
 ),
 
+-- A complete turn has tokens of both messages, NULL where a message is no speech. Joined on
+-- the fingerprint too, so that tokens of an older state are never taken.
 turn_tokens as (
 
     select
-        turns.conversation_id,
-        turns.turn_number,
-        turns.completed_at,
-        turns.convergence_score,
+        changed_turns.conversation_id,
+        changed_turns.turn_number,
+        changed_turns.completed_at,
+        changed_turns.convergence_score,
+        changed_turns.fingerprint,
         agent_a.tokens as agent_a_tokens,
         agent_b.tokens as agent_b_tokens,
-        list_concat(agent_a.tokens, agent_b.tokens) as both_tokens,
-        changed_conversations.fingerprint
+        list_concat(agent_a.tokens, agent_b.tokens) as both_tokens
 
-    from turns
+    from changed_turns
 
-    inner join changed_conversations
-        on turns.conversation_id = changed_conversations.conversation_id
-
-    left join message_tokens as agent_a
+    inner join message_tokens as agent_a
         on
-            turns.conversation_id = agent_a.conversation_id
-            and turns.turn_number = agent_a.turn_number
+            changed_turns.conversation_id = agent_a.conversation_id
+            and changed_turns.turn_number = agent_a.turn_number
+            and changed_turns.fingerprint = agent_a.fingerprint
             and agent_a.agent_id = 'agent_a'
 
-    left join message_tokens as agent_b
+    inner join message_tokens as agent_b
         on
-            turns.conversation_id = agent_b.conversation_id
-            and turns.turn_number = agent_b.turn_number
+            changed_turns.conversation_id = agent_b.conversation_id
+            and changed_turns.turn_number = agent_b.turn_number
+            and changed_turns.fingerprint = agent_b.fingerprint
             and agent_b.agent_id = 'agent_b'
 
 ),
