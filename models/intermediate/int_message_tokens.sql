@@ -4,6 +4,7 @@
         incremental_strategy = 'replace_changed',
         unique_key = 'conversation_id',
         on_schema_change = 'fail',
+        meta = {'fingerprints': 'messages'},
     )
 }}
 
