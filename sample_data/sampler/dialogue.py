@@ -194,7 +194,7 @@ ASKER = Voice(
         "Why do we both return to {place}?",
         "Suppose we are wrong about {place}; what then?",
         "Which came first, the {thing} or the {other}?",
-        "Can a {thing} be too {mood}?",
+        "Can any {thing} be too {mood}?",
         "Who taught the {other} to be so {mood}?",
     ),
 )

@@ -324,7 +324,8 @@ class ConversationRecorder:
 
     def _play_turns(self, exchanges: Sequence[Exchange]) -> str:
         for turn, texts in enumerate(exchanges):
-            if self._strikes(Trouble.INTERRUPT_BEFORE_TURN, turn, "agent_a"):
+            incident = self._incidents.get((turn, "agent_a"))
+            if incident and incident.trouble is Trouble.INTERRUPT_BEFORE_TURN:
                 self._emit(
                     "InterruptRequestEvent", turn_number=turn, interrupt_source="user"
                 )
@@ -350,16 +351,16 @@ class ConversationRecorder:
 
     def _end(self, reason: str, started: datetime) -> None:
         status = "completed" if reason in COMPLETED_REASONS else "interrupted"
-        ended = self._clock.tick()
+        self._clock.tick()
         self._emit(
             "ConversationEndEvent",
-            # Counts the prompts too, hence one more than there were turns.
+            # Counts the prompts too, hence mostly one more than there were turns.
             total_turns=len(self._messages) // 2,
             status=status,
             experiment_id=self._experiment_id,
             reason=reason,
             error=None,
-            duration_ms=_milliseconds(datetime.fromisoformat(ended) - started),
+            duration_ms=_milliseconds(self._clock.now - started),
         )
         self._update_manifest(status)
 
@@ -379,7 +380,7 @@ class ConversationRecorder:
         )
         asked = self._clock.now
         incident = self._incidents.get((turn, agent.id))
-        if incident is None or incident.trouble is Trouble.INTERRUPT_BEFORE_TURN:
+        if incident is None:
             message = self._reply(agent, turn, text, asked)
         elif incident.trouble is Trouble.API_ERROR:
             message = self._fail(agent, turn, incident, asked)
@@ -592,10 +593,6 @@ class ConversationRecorder:
         # OpenAI caches in blocks, and does not bill for filling them.
         return Usage(prompt, completion, read - read % OPENAI_CACHE_BLOCK)
 
-    def _strikes(self, trouble: Trouble, turn: int, agent_id: str) -> bool:
-        incident = self._incidents.get((turn, agent_id))
-        return incident is not None and incident.trouble is trouble
-
     def _update_manifest(self, status: str) -> None:
         self.manifest_entry["status"] = status
         self.manifest_entry["last_line"] = len(self.lines)
@@ -613,7 +610,7 @@ class Recording:
 
 def record(experiment: Experiment, seed: str) -> Recording:
     """Run an experiment to its end, or to the point where it is still running."""
-    # One generator per experiment and repetition: a change to one leaves the others.
+    # A generator for each conversation: a change to one leaves the others' texts.
     rng = Random(f"{seed}/{experiment.name}")
     suffix = _hex_id(rng)
     clock = Clock(experiment.starts_at, rng)
@@ -662,18 +659,15 @@ def record(experiment: Experiment, seed: str) -> Recording:
 
 
 def _agents(experiment: Experiment) -> tuple[Agent, Agent]:
-    model_a, model_b = experiment.models
     thinking = True if experiment.thinking_about else None
+    same_model = experiment.models[0] == experiment.models[1]
 
     def agent(position: int, letter: str) -> Agent:
         model = experiment.models[position]
-        same = model_a.display_name == model_b.display_name
         return Agent(
             id=f"agent_{letter.lower()}",
             model=model.model_id,
-            display_name=f"{model.display_name}-{letter}"
-            if same
-            else model.display_name,
+            display_name=model.display_name + (f"-{letter}" if same_model else ""),
             model_display_name=model.display_name,
             temperature=experiment.temperatures[position],
             thinking_enabled=thinking,

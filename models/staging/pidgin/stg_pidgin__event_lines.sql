@@ -23,25 +23,15 @@ text_lines as (
 
     select
         filename as source_file,
+        -- The reader keeps the order of lines; it does not number them.
         row_number() over () as position,
-        line
+        line,
+        cast(null as varchar) as escaped_line
 
     from {{ event_logs if logs.text else empty_event_logs() }}
 
     -- Constants, because only they keep the reader from opening the other files.
     where {{ is_one_of('filename', logs.text) }}
-
-),
-
-first_positions as (
-
-    select
-        source_file,
-        min(position) - 1 as lines_before
-
-    from text_lines
-
-    group by source_file
 
 ),
 
@@ -61,32 +51,23 @@ binary_lines as (
 
     select
         source_file,
-        unnest(escaped_lines) as escaped_line,
-        generate_subscripts(escaped_lines, 1) as line_number
+        generate_subscripts(escaped_lines, 1) as position,
+        regexp_replace(unnest(escaped_lines), '\\x0D$', '') as escaped_line
 
     from binary_files
 
 ),
 
-numbered_lines as (
+lines as (
 
-    select
-        text_lines.source_file,
-        text_lines.position - first_positions.lines_before as line_number,
-        text_lines.line,
-        cast(null as varchar) as escaped_line
-
-    from text_lines
-
-    inner join first_positions
-        on text_lines.source_file = first_positions.source_file
+    select * from text_lines
 
     union all
 
     select
         source_file,
-        line_number,
-        try(decode(cast(regexp_replace(escaped_line, '\\x0D$', '') as blob))) as line,
+        position,
+        try(decode(cast(escaped_line as blob))) as line,
         escaped_line
 
     from binary_lines
@@ -102,7 +83,7 @@ documents as (
             try_cast({{ replace_lone_surrogates('line') }} as json)
         ) as document
 
-    from numbered_lines
+    from lines
 
 ),
 
@@ -118,91 +99,94 @@ envelopes as (
 
     from documents
 
-    where
-        line is null and escaped_line != ''
-        or not regexp_full_match(line, '\s*')
-
 ),
 
--- Until 2025-07-03 the fields of an event were nested under "data".
 events as (
 
     select
         *,
         nullif(envelope[1], '') as event_type,
         envelope[2] as recorded_timestamp,
+        -- Until 2025-07-03 the fields of an event were nested under "data".
         envelope[3] is null and json_type(document, '$.data') = 'OBJECT' as is_nested
 
     from envelopes
 
 ),
 
-last_lines as (
-
-    select
-        source_file,
-        max(line_number) as line_number
-
-    from numbered_lines
-
-    group by source_file
-
-),
-
+-- From here on without the lines themselves, which are most of the bytes.
 parsed_lines as (
 
     select
-        events.source_file,
-        events.line_number,
+        source_file,
+        position,
+        event_type,
+        recorded_timestamp,
+        document is not null as is_json,
+        regexp_full_match(coalesce(line, escaped_line, ''), '\s*') as is_blank,
         case
-            when events.event_type is not null then 'event'
-            -- Its writer may still be in the middle of this line.
-            when
-                events.document is null
-                and last_lines.line_number is not null
-                and not {{ is_one_of('events.source_file', logs.terminated) }}
-                then 'pending'
-            else 'rejected'
-        end as line_kind,
-        case
-            when events.event_type is not null then null
-            when events.line is null then 'not valid UTF-8'
-            when events.document is null then 'not valid JSON'
-            when json_type(events.document) != 'OBJECT' then 'not a JSON object'
+            when event_type is not null then null
+            when line is null then 'not valid UTF-8'
+            when document is null then 'not valid JSON'
+            when json_type(document) != 'OBJECT' then 'not a JSON object'
             else 'no event_type'
         end as reason,
         if(
-            events.event_type is null,
-            left(coalesce(events.line, events.escaped_line), {{ var('rejected_line_length') }}),
-            null
+            event_type is null, left(coalesce(line, escaped_line), {{ var('rejected_line_length') }}), null
         ) as line_start,
-        if(events.event_type is not null, cast(md5(events.line) as uuid), null) as event_id,
-        events.event_type,
-        nullif(if(events.is_nested, events.envelope[7], events.envelope[3]), '') as conversation_id,
-        nullif(if(events.is_nested, events.envelope[8], events.envelope[4]), '') as experiment_id,
-        try_cast(
-            if(events.is_nested, events.envelope[9], events.envelope[5]) as integer
-        ) as turn_number,
-        if(events.is_nested, events.envelope[10], events.envelope[6]) as agent_id,
-        events.recorded_timestamp,
+        if(event_type is not null, cast(md5(line) as uuid), null) as event_id,
+        nullif(if(is_nested, envelope[7], envelope[3]), '') as conversation_id,
+        nullif(if(is_nested, envelope[8], envelope[4]), '') as experiment_id,
+        try_cast(if(is_nested, envelope[9], envelope[5]) as integer) as turn_number,
+        if(is_nested, envelope[10], envelope[6]) as agent_id,
         case
-            when events.event_type is null then null
-            when events.is_nested
+            when event_type is null then null
+            when is_nested
                 then json_merge_patch(
-                    {{ without_history("json_extract(events.document, '$.data')", 'events.event_type') }},
-                    json_object(
-                        'timestamp', events.recorded_timestamp, 'event_type', events.event_type
-                    )
+                    {{ without_history("json_extract(document, '$.data')", 'event_type') }},
+                    json_object('timestamp', recorded_timestamp, 'event_type', event_type)
                 )
-            else {{ without_history('events.document', 'events.event_type') }}
+            else {{ without_history('document', 'event_type') }}
         end as event_data
 
     from events
 
-    left join last_lines
-        on
-            events.source_file = last_lines.source_file
-            and events.line_number = last_lines.line_number
+),
+
+numbered_lines as (
+
+    select
+        * exclude (position),
+        row_number() over file_lines as line_number,
+        lead(position) over file_lines is null as is_last_line
+
+    from parsed_lines
+
+    window file_lines as (
+        partition by source_file
+        order by position
+    )
+
+),
+
+classified_lines as (
+
+    select
+        *,
+        case
+            when event_type is not null then 'event'
+            -- Its writer may still be in the middle of this line.
+            when
+                not is_json
+                and is_last_line
+                and not {{ is_one_of('source_file', logs.terminated) }}
+                then 'pending'
+            else 'rejected'
+        end as line_kind
+
+    from numbered_lines
+
+    where not is_blank
 
 ),
 
@@ -210,16 +194,13 @@ parsed_lines as (
 -- went away since it was listed has none, and keeps the rows that it had.
 read_files as (
 
-    select changed_files.*
+    select *
 
     from changed_files
 
-    left join last_lines
-        on changed_files.source_file = last_lines.source_file
-
     where
-        changed_files.size_bytes = 0
-        or last_lines.source_file is not null
+        size_bytes = 0
+        or source_file in (select numbered_lines.source_file from numbered_lines)
 
 ),
 
@@ -236,7 +217,7 @@ files_and_lines as (
 
     select *
 
-    from parsed_lines
+    from classified_lines
 
 )
 

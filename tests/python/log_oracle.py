@@ -1,0 +1,632 @@
+"""An independent reading of a Pidgin output folder, in plain Python.
+
+Written from the description of Pidgin's data, not from the SQL of the models, and with
+other means (the json, re and datetime modules), so that a mistake in one of the two is
+not repeated in the other. Clarity goes before speed.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+Kind = Literal["blank", "event", "duplicate", "rejected", "pending"]
+TurnKey = tuple[str, int]
+MessageKey = tuple[str, int, str]
+
+AGENTS = ("agent_a", "agent_b")
+COMPLETED = {
+    "max_turns",
+    "max_turns_reached",
+    "high_convergence",
+    "convergence_threshold",
+}
+FAILED = {"error", "api_error", "exception"}
+NO_REPLY = "[Unable to generate response due to API error]"
+WHITESPACE = " \t\n\r\f"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event, whatever the era of its envelope."""
+
+    source_file: str
+    line_number: int
+    event_type: str
+    timestamp: datetime | None
+    conversation_id: str | None
+    experiment_id: str | None
+    turn_number: int | None
+    agent_id: str | None
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One physical line of a log."""
+
+    source_file: str
+    line_number: int
+    kind: Kind
+    event: Event | None = None
+
+
+@dataclass(frozen=True)
+class FileCounts:
+    """What became of the lines of one file."""
+
+    line_count: int
+    event_count: int
+    duplicate_count: int
+    rejected_count: int
+    pending_count: int
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A complete turn: what both said, and the score that was recorded."""
+
+    completed_at: datetime | None
+    score: float | None
+    contents: dict[str, str | None]
+
+
+@dataclass(frozen=True)
+class Message:
+    """What one agent said in one turn."""
+
+    content: str
+    sent_at: datetime | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    response_time_ms: int | None
+    is_turn_complete: bool
+
+    @property
+    def is_api_error(self) -> bool:
+        """Whether it is Pidgin's placeholder for a reply that never came."""
+        text = self.content
+        wrapped = text.startswith("[API error: ") and text.endswith("]")
+        return wrapped or text == NO_REPLY
+
+    @property
+    def tokens(self) -> list[str]:
+        """Its words, as Pidgin counts them."""
+        return re.findall(r"\b[\w']+\b", self.content.lower())
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a conversation stands."""
+
+    status: str
+    end_reason: str | None
+    turn_count: int
+    event_count: int
+    started_at: datetime | None
+    ended_at: datetime | None
+    last_event_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """The tokens of one agent in one conversation."""
+
+    is_reported: bool
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a manifest.json says."""
+
+    source_file: str
+    folder: str
+    experiment_id: str
+    is_readable: bool
+    name: str | None
+    updated_at: datetime
+    conversation_ids: frozenset[str]
+
+
+def split_lines(content: bytes) -> list[tuple[bytes, bool]]:
+    r"""Split at \n, \r\n and lone \r; say of each line whether it is terminated."""
+    pieces = re.split(rb"(\r\n|\n|\r)", content)
+    lines = [(line, True) for line in pieces[:-1:2]]
+    return [*lines, (pieces[-1], False)] if pieces[-1] else lines
+
+
+def parse_line(content: bytes) -> tuple[str | None, dict[str, Any] | None]:
+    """Return a line's text and its event; None where it has none."""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None, None
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return text, None
+    if not isinstance(document, dict):
+        return text, {}
+    event_type = document.get("event_type")
+    return text, document if isinstance(event_type, str) and event_type else {}
+
+
+def read_lines(path: Path, timezone: str = "UTC") -> list[Line]:
+    """Classify every line of one file, duplicates aside."""
+    name = str(path)
+    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    lines = []
+    for number, (raw, is_terminated) in enumerate(split_lines(content), start=1):
+        if not raw.strip(WHITESPACE.encode()):
+            lines.append(Line(name, number, "blank"))
+            continue
+        _, document = parse_line(raw)
+        if document:
+            event = make_event(name, number, document, timezone)
+            lines.append(Line(name, number, "event", event))
+        elif document is None and not is_terminated:
+            lines.append(Line(name, number, "pending"))
+        else:
+            lines.append(Line(name, number, "rejected"))
+    return lines
+
+
+def make_event(
+    source_file: str, line_number: int, document: dict[str, Any], timezone: str
+) -> Event:
+    """Find the envelope of an event: flat, or with its fields under "data"."""
+    fields = document
+    if document.get("conversation_id") is None and isinstance(
+        document.get("data"), dict
+    ):
+        fields = document["data"]
+    return Event(
+        source_file=source_file,
+        line_number=line_number,
+        event_type=document["event_type"],
+        timestamp=parse_time(document.get("timestamp"), timezone),
+        conversation_id=fields.get("conversation_id") or None,
+        experiment_id=fields.get("experiment_id") or None,
+        turn_number=whole_number(fields.get("turn_number")),
+        agent_id=fields.get("agent_id"),
+        fields=fields,
+    )
+
+
+def parse_time(value: Any, timezone: str) -> datetime | None:
+    """Return the moment; a time without an offset is one of the given zone."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=ZoneInfo(timezone))
+    return moment.astimezone(UTC)
+
+
+def whole_number(value: Any) -> int | None:
+    """Return an integer, also where it is written as a string."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def number(value: Any) -> float | None:
+    """Return a measurement; NaN is none."""
+    if isinstance(value, bool):
+        return None
+    try:
+        result = float(value)
+    except (TypeError, ValueError):
+        return None
+    return None if result != result else result
+
+
+def readable(text: Any) -> str | None:
+    """Return text with halves of surrogate pairs replaced, as UTF-8 demands."""
+    if not isinstance(text, str):
+        return None
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+def total(values: Iterable[int | None]) -> int | None:
+    """Add what is known; None where nothing is."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def status_of(reason: str | None) -> str:
+    """Map the reason of an end to a status, as Pidgin 1.1.0 does."""
+    if reason in COMPLETED:
+        return "completed"
+    return "failed" if reason in FAILED else "interrupted"
+
+
+def files_below(folder: Path, suffix: str) -> list[Path]:
+    """Find files by the end of their names, in every folder, not through links."""
+    return sorted(
+        Path(parent, name)
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if name.endswith(suffix)
+    )
+
+
+class Logs:
+    """All logs and manifests below one folder."""
+
+    def __init__(self, folder: Path, timezone: str = "UTC") -> None:
+        """Read them."""
+        self.folder = folder
+        self.timezone = timezone
+        self.lines: list[Line] = []
+        seen: set[bytes] = set()
+        # Bytes are compared and not events: two events that say the same are two.
+        for path in files_below(folder, ".jsonl"):
+            raw_lines = split_lines(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+            for line, (raw, _) in zip(
+                read_lines(path, timezone), raw_lines, strict=True
+            ):
+                if line.kind == "event" and raw in seen:
+                    self.lines.append(
+                        Line(line.source_file, line.line_number, "duplicate")
+                    )
+                    continue
+                seen.add(raw)
+                self.lines.append(line)
+        self.events = [line.event for line in self.lines if line.event is not None]
+
+    @functools.cached_property
+    def files(self) -> dict[str, FileCounts]:
+        """Count the lines of every file."""
+        kinds: dict[str, Counter[Kind]] = {
+            str(path): Counter() for path in files_below(self.folder, ".jsonl")
+        }
+        for line in self.lines:
+            kinds[line.source_file][line.kind] += 1
+        return {
+            name: FileCounts(
+                line_count=counts["event"] + counts["duplicate"] + counts["rejected"],
+                event_count=counts["event"],
+                duplicate_count=counts["duplicate"],
+                rejected_count=counts["rejected"],
+                pending_count=counts["pending"],
+            )
+            for name, counts in kinds.items()
+        }
+
+    @functools.cached_property
+    def conversations(self) -> dict[str, list[Event]]:
+        """Gather the events of each conversation in the order they happened.
+
+        Within a file lines are in order; of two files, that comes first whose first
+        event of the conversation is earlier.
+        """
+        by_file: dict[str, dict[str, list[Event]]] = {}
+        for event in self.events:
+            if event.conversation_id is not None:
+                files = by_file.setdefault(event.conversation_id, {})
+                files.setdefault(event.source_file, []).append(event)
+        never = datetime.max.replace(tzinfo=UTC)
+
+        def first_time(events: list[Event]) -> datetime:
+            return min((e.timestamp for e in events if e.timestamp), default=never)
+
+        return {
+            conversation_id: [
+                event
+                for _, events in sorted(
+                    files.items(), key=lambda item: (first_time(item[1]), item[0])
+                )
+                for event in events
+            ]
+            for conversation_id, files in by_file.items()
+        }
+
+    def states(self, as_of: datetime | None = None) -> dict[str, State]:
+        """Tell the state of each conversation, now or at an earlier moment."""
+        result = {}
+        for conversation_id, events in self.conversations.items():
+            known = [
+                event
+                for event in events
+                if as_of is None
+                or (event.timestamp is not None and event.timestamp <= as_of)
+            ]
+            if known:
+                result[conversation_id] = state_of(known)
+        return result
+
+    @functools.cached_property
+    def turns(self) -> dict[TurnKey, Turn]:
+        """Collect the complete turns; a number that comes again replaces the first."""
+        result = {}
+        for conversation_id, events in self.conversations.items():
+            for event in complete_turns(events):
+                assert event.turn_number is not None
+                turn = event.fields.get("turn")
+                result[conversation_id, event.turn_number] = Turn(
+                    completed_at=event.timestamp,
+                    score=number(event.fields.get("convergence_score")),
+                    contents={agent: content_of(turn, agent) for agent in AGENTS},
+                )
+        return result
+
+    @functools.cached_property
+    def messages(self) -> dict[MessageKey, Message]:
+        """Collect what was said, in complete turns and in those cut short."""
+        result = {}
+        for conversation_id, events in self.conversations.items():
+            replies = taken_replies(events)
+            keys = set(replies) | {
+                (turn, agent)
+                for conversation, turn in self.turns
+                if conversation == conversation_id
+                for agent in AGENTS
+            }
+            for turn_number, agent in keys:
+                turn = self.turns.get((conversation_id, turn_number))
+                reply = replies.get((turn_number, agent))
+                fields = reply.fields if reply else {}
+                content = turn.contents[agent] if turn else None
+                if content is None:
+                    message = fields.get("message")
+                    if isinstance(message, dict):
+                        content = readable(message.get("content"))
+                if content is None:
+                    continue
+                result[conversation_id, turn_number, agent] = Message(
+                    content=content,
+                    sent_at=reply.timestamp if reply else None,
+                    prompt_tokens=whole_number(fields.get("prompt_tokens")),
+                    completion_tokens=whole_number(fields.get("completion_tokens")),
+                    cache_read_tokens=whole_number(fields.get("cache_read_tokens")),
+                    cache_write_tokens=whole_number(fields.get("cache_write_tokens")),
+                    response_time_ms=whole_number(fields.get("duration_ms")),
+                    is_turn_complete=turn is not None,
+                )
+        return result
+
+    @functools.cached_property
+    def usage(self) -> dict[tuple[str, str], Usage]:
+        """Add up tokens: as the provider reported them, else Pidgin's own estimates."""
+        calls: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for event in self.events:
+            if (
+                event.event_type == "TokenUsageEvent"
+                and event.conversation_id is not None
+                and event.agent_id in AGENTS
+                and whole_number(event.fields.get("prompt_tokens")) is not None
+            ):
+                key = (event.conversation_id, event.agent_id)
+                calls.setdefault(key, []).append(event.fields)
+        result = {
+            key: Usage(
+                True,
+                *(
+                    total(whole_number(call.get(field)) for call in reported)
+                    for field in (
+                        "prompt_tokens",
+                        "completion_tokens",
+                        "cache_read_tokens",
+                        "cache_write_tokens",
+                    )
+                ),
+            )
+            for key, reported in calls.items()
+        }
+        estimates: dict[tuple[str, str], list[Message]] = {}
+        for (conversation_id, _, agent), message in self.messages.items():
+            key = (conversation_id, agent)
+            if key not in calls and not message.is_api_error:
+                estimates.setdefault(key, []).append(message)
+        for key, messages in estimates.items():
+            result[key] = Usage(
+                False,
+                total(message.prompt_tokens for message in messages),
+                total(message.completion_tokens for message in messages),
+                total(message.cache_read_tokens for message in messages),
+                total(message.cache_write_tokens for message in messages),
+            )
+        return result
+
+    @functools.cached_property
+    def manifests(self) -> list[Manifest]:
+        """Read every manifest.json that may be Pidgin's."""
+        result = []
+        for path in files_below(self.folder, "manifest.json"):
+            if path.name != "manifest.json":
+                continue
+            try:
+                document = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError:
+                document = None
+            if not isinstance(document, dict):
+                document = None
+            elif document.get("experiment_id") is None:
+                continue
+            result.append(self._manifest(path, document))
+        return result
+
+    def _manifest(self, path: Path, document: dict[str, Any] | None) -> Manifest:
+        fields = document or {}
+        listed = fields.get("conversations")
+        listed = listed if isinstance(listed, dict) else {}
+        times = [fields.get(key) for key in ("created_at", "started_at", "completed_at")]
+        times += [
+            entry.get("last_updated")
+            for entry in listed.values()
+            if isinstance(entry, dict)
+        ]
+        moments = [parse_time(time, self.timezone) for time in times]
+        return Manifest(
+            source_file=str(path),
+            folder=str(path.parent),
+            experiment_id=fields.get("experiment_id")
+            or self.experiment_of_folder(path.parent),
+            is_readable=document is not None,
+            name=fields.get("name"),
+            updated_at=max(
+                (moment for moment in moments if moment is not None),
+                default=datetime.min.replace(tzinfo=UTC),
+            ),
+            conversation_ids=frozenset(listed),
+        )
+
+    def experiment_of_folder(self, folder: Path) -> str:
+        """Tell an experiment's id from its folder's name."""
+        if day := re.search(r"/conversations/(\d{4}-\d\d-\d\d)(/|$)", str(folder)):
+            return f"chats_{day[1]}"
+        if folder.name == "events":
+            folder = folder.parent
+        if folder == self.folder or not folder.is_relative_to(self.folder):
+            return "unfiled"
+        if match := re.match(r"(exp|experiment)_[0-9a-f]{8}(?=_|$)", folder.name):
+            return match[0]
+        if match := re.search(r"_([0-9a-f]{8})$", folder.name):
+            return f"experiment_{match[1]}"
+        return folder.name
+
+    @functools.cached_property
+    def memberships(self) -> dict[str, str]:
+        """Tell the experiment of each conversation.
+
+        A manifest that lists it decides, above all the one beside its log; then the
+        events themselves; then an id inside the conversation's; then the folder.
+        """
+        return {
+            conversation_id: self._experiment_of(conversation_id, events)
+            for conversation_id, events in self.conversations.items()
+        }
+
+    def _experiment_of(self, conversation_id: str, events: list[Event]) -> str:
+        folder = Path(events[0].source_file).parent
+        home = folder.parent if folder.name == "events" else folder
+        claims = [m for m in self.manifests if conversation_id in m.conversation_ids]
+        if claims:
+            best = max(claims, key=lambda m: (m.folder == str(home), m.updated_at))
+            return best.experiment_id
+        logged = {event.experiment_id for event in events if event.experiment_id}
+        if logged:
+            return min(logged)
+        embedded = re.fullmatch(
+            r"conv_((?:exp|experiment)_[0-9a-f]{8})_[0-9a-f]{8}", conversation_id
+        )
+        if embedded:
+            return embedded[1]
+        for manifest in self.manifests:
+            if manifest.folder == str(home) and manifest.is_readable:
+                return manifest.experiment_id
+        return self.experiment_of_folder(folder)
+
+    @functools.cached_property
+    def experiments(self) -> dict[str, list[str]]:
+        """List the conversations of each experiment; some experiments have none."""
+        result: dict[str, list[str]] = {m.experiment_id: [] for m in self.manifests}
+        for conversation_id, experiment_id in self.memberships.items():
+            result.setdefault(experiment_id, []).append(conversation_id)
+        return result
+
+
+def state_of(events: list[Event]) -> State:
+    """Tell where a conversation stands after these events.
+
+    Several ends may be logged, and lines after an end. The first end that no complete
+    turn follows counts; where turns follow every end, the last.
+    """
+    end: Event | None = None
+    is_final = False
+    for event in events:
+        if event.event_type == "ConversationEndEvent" and not is_final:
+            end, is_final = event, True
+        elif event.event_type == "TurnCompleteEvent" and event.turn_number is not None:
+            is_final = False
+    reason = readable(end.fields.get("reason")) if end else None
+    times = [event.timestamp for event in events if event.timestamp is not None]
+    starts = [
+        event.timestamp
+        for event in events
+        if event.event_type == "ConversationStartEvent" and event.timestamp is not None
+    ]
+    return State(
+        status=status_of(reason) if end else "unfinished",
+        end_reason=reason,
+        turn_count=len(list(complete_turns(events))),
+        event_count=len(events),
+        started_at=min(starts or times, default=None),
+        ended_at=end.timestamp if end else None,
+        last_event_at=max(times, default=None),
+    )
+
+
+def complete_turns(events: list[Event]) -> Iterable[Event]:
+    """Return the last TurnCompleteEvent of each turn number."""
+    last = {
+        event.turn_number: event
+        for event in events
+        if event.event_type == "TurnCompleteEvent" and event.turn_number is not None
+    }
+    return last.values()
+
+
+def taken_replies(events: list[Event]) -> dict[tuple[int, str], Event]:
+    """Find, for each turn and agent, the reply that the turn took.
+
+    A reply does not say its turn: it answers the last request to its agent or, in a log
+    without requests, belongs to the turn that started last. Of several, a turn takes the
+    last before its own record.
+    """
+    recorded = {event.turn_number: event for event in complete_turns(events)}
+    position = {id(event): index for index, event in enumerate(events)}
+    requested: dict[str | None, int] = {}
+    started: int | None = None
+    taken: dict[tuple[int, str], Event] = {}
+    for index, event in enumerate(events):
+        if event.event_type == "TurnStartEvent" and event.turn_number is not None:
+            started = event.turn_number
+        elif (
+            event.event_type == "MessageRequestEvent" and event.turn_number is not None
+        ):
+            requested[event.agent_id] = event.turn_number
+        elif event.event_type == "MessageCompleteEvent" and event.agent_id in AGENTS:
+            turn = requested.get(event.agent_id, started)
+            if turn is None:
+                continue
+            record = recorded.get(turn)
+            if record is None or index < position[id(record)]:
+                assert event.agent_id is not None
+                taken[turn, event.agent_id] = event
+    return taken
+
+
+def content_of(turn: Any, agent: str) -> str | None:
+    """Return what an agent said in a turn's record."""
+    message = turn.get(f"{agent}_message") if isinstance(turn, dict) else None
+    return readable(message.get("content")) if isinstance(message, dict) else None
+
+
+def vocabulary_overlap(a: list[str], b: list[str]) -> float:
+    """Return Jaccard's index of two messages' words; 0 if either is empty."""
+    if not a or not b:
+        return 0.0
+    return len({*a} & {*b}) / len({*a} | {*b})

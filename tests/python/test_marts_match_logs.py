@@ -1,0 +1,462 @@
+"""Every mart says what a plain reading of the same logs says.
+
+Runs on the bundled sample and on every folder that PIDGIN_TEST_OUTPUT_DIRS lists
+(separated as in PATH), which is how to check real archives.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ProjectMaker
+from harness import SAMPLE, Project
+from log_oracle import AGENTS, Logs, Message, State, vocabulary_overlap
+
+EXTRA = [
+    Path(folder)
+    for folder in os.environ.get("PIDGIN_TEST_OUTPUT_DIRS", "").split(os.pathsep)
+    if folder
+]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A folder read twice: by a build, and by the oracle."""
+
+    project: Project
+    logs: Logs
+
+    def keyed(self, sql: str, width: int) -> dict[Any, Any]:
+        """Query rows as a mapping from their first columns to the others."""
+        rows = self.project.query(sql)
+        result = {
+            (row[0] if width == 1 else row[:width]): (
+                row[width] if len(row) == width + 1 else row[width:]
+            )
+            for row in rows
+        }
+        assert len(result) == len(rows), "the key is not unique"
+        return result
+
+
+@pytest.fixture(scope="module", params=[SAMPLE, *EXTRA], ids=str)
+def reading(request: pytest.FixtureRequest, project: ProjectMaker) -> Reading:
+    """Build the marts of one folder, and read it."""
+    folder: Path = request.param
+    built = project(folder)
+    built.build()
+    return Reading(built, Logs(folder))
+
+
+def assert_equal(
+    actual: Mapping[Any, Any], expected: Mapping[Any, Any], tolerance: float = 0.0
+) -> None:
+    """Compare two mappings; a failure shows the first few entries that differ."""
+    differing = [
+        key
+        for key in sorted({*actual} | {*expected}, key=repr)
+        if key not in actual
+        or key not in expected
+        or not same(actual[key], expected[key], tolerance)
+    ]
+    report = [
+        f"{key}: is {actual.get(key, 'missing')!r}, not {expected.get(key, 'missing')!r}"
+        for key in islice(differing, 5)
+    ]
+    assert not differing, f"{len(differing)} differ\n" + "\n".join(report)
+
+
+def same(actual: Any, expected: Any, tolerance: float) -> bool:
+    """Compare two values; floating-point numbers within a relative tolerance."""
+    if isinstance(actual, float) and isinstance(expected, float):
+        return math.isclose(actual, expected, rel_tol=tolerance, abs_tol=tolerance)
+    if isinstance(actual, tuple) and isinstance(expected, tuple):
+        return len(actual) == len(expected) and all(
+            same(a, b, tolerance) for a, b in zip(actual, expected, strict=True)
+        )
+    return bool(actual == expected)
+
+
+# Sums of floating-point numbers depend on their order.
+ROUNDING = 1e-12
+
+
+def test_events(reading: Reading) -> None:
+    """Every event is there once, at its place, in its time."""
+    actual = reading.keyed(
+        "select source_file, line_number, event_type, timestamp, conversation_id,"
+        " turn_number, agent_id from events",
+        2,
+    )
+    expected = {
+        (event.source_file, event.line_number): (
+            event.event_type,
+            event.timestamp,
+            event.conversation_id,
+            event.turn_number,
+            event.agent_id,
+        )
+        for event in reading.logs.events
+    }
+    assert_equal(actual, expected)
+
+
+def test_event_dates_are_utc(reading: Reading) -> None:
+    """A day is a day in UTC."""
+    actual = Counter(
+        day for (day,) in reading.project.query("select event_date from events")
+    )
+    expected = Counter(
+        event.timestamp.date() if event.timestamp else None
+        for event in reading.logs.events
+    )
+    assert_equal(actual, expected)
+
+
+def test_event_files(reading: Reading) -> None:
+    """Every line of every file is accounted for."""
+    actual = reading.keyed(
+        "select source_file, size_bytes, line_count, event_count, duplicate_count,"
+        " rejected_count, pending_count from event_files",
+        1,
+    )
+    expected = {
+        name: (
+            Path(name).stat().st_size,
+            counts.line_count,
+            counts.event_count,
+            counts.duplicate_count,
+            counts.rejected_count,
+            counts.pending_count,
+        )
+        for name, counts in reading.logs.files.items()
+    }
+    assert_equal(actual, expected)
+
+
+def test_rejected_lines(reading: Reading) -> None:
+    """Exactly the lines that are no events are rejected."""
+    actual = reading.project.query("select source_file, line_number from rejected_lines")
+    expected = [
+        (line.source_file, line.line_number)
+        for line in reading.logs.lines
+        if line.kind == "rejected"
+    ]
+    assert sorted(actual) == sorted(expected)
+
+
+STATE = (
+    "conversation_id, status, end_reason, turn_count, event_count, started_at,"
+    " ended_at, last_event_at"
+)
+
+
+def state_row(state: State) -> tuple[Any, ...]:
+    """Order the fields of a state as STATE does."""
+    return (
+        state.status,
+        state.end_reason,
+        state.turn_count,
+        state.event_count,
+        state.started_at,
+        state.ended_at,
+        state.last_event_at,
+    )
+
+
+def test_conversation_state(reading: Reading) -> None:
+    """The state of a conversation follows from its events alone."""
+    actual = reading.keyed(f"select {STATE} from conversation_state", 1)
+    expected = {key: state_row(state) for key, state in reading.logs.states().items()}
+    assert_equal(actual, expected)
+
+
+@pytest.mark.parametrize("share", [-0.1, 0.0, 0.2, 0.5, 0.8, 1.0, 1.1])
+def test_conversation_state_as_of(reading: Reading, share: float) -> None:
+    """The state at a moment follows from the events up to it, that moment included."""
+    times = sorted(event.timestamp for event in reading.logs.events if event.timestamp)
+    if 0 <= share <= 1:
+        # Moments of events, where one event more or less shows.
+        moment = times[round(share * (len(times) - 1))]
+    else:
+        moment = times[0] + share * (times[-1] - times[0] + timedelta(seconds=1))
+    actual = {
+        row[0]: row[1:]
+        for row in reading.project.query(
+            f"select {STATE} from conversation_state_as_of(cast(? as timestamptz))",
+            [moment],
+        )
+    }
+    expected = {
+        key: state_row(state) for key, state in reading.logs.states(moment).items()
+    }
+    assert_equal(actual, expected)
+
+
+def test_conversations(reading: Reading) -> None:
+    """Conversations have their experiment, status, turns and scores."""
+    actual = reading.keyed(
+        "select conversation_id, experiment_id, status, end_reason, turn_count,"
+        " final_convergence, peak_convergence from conversations",
+        1,
+    )
+    scores: dict[str, list[float]] = {}
+    for (conversation_id, _), turn in sorted(reading.logs.turns.items()):
+        if turn.score is not None:
+            scores.setdefault(conversation_id, []).append(turn.score)
+    expected = {
+        key: (
+            reading.logs.memberships[key],
+            state.status,
+            state.end_reason,
+            state.turn_count,
+            scores[key][-1] if key in scores else None,
+            max(scores[key]) if key in scores else None,
+        )
+        for key, state in reading.logs.states().items()
+    }
+    assert_equal(actual, expected)
+
+
+def test_conversation_settings(reading: Reading) -> None:
+    """Models and prompts are those of the start event, in the words of every era."""
+    actual = reading.keyed(
+        "select conversation_id, agent_a_model, agent_b_model, initial_prompt, max_turns"
+        " from conversations",
+        1,
+    )
+    expected = {}
+    for conversation_id, events in reading.logs.conversations.items():
+        starts = (e.fields for e in events if e.event_type == "ConversationStartEvent")
+        start = next(starts, {})
+        config = start.get("config") or {}
+        expected[conversation_id] = (
+            start.get("agent_a_model") or (start.get("agent_a") or {}).get("model"),
+            start.get("agent_b_model") or (start.get("agent_b") or {}).get("model"),
+            start.get("initial_prompt", config.get("initial_prompt")),
+            start.get("max_turns", config.get("max_turns")),
+        )
+    assert_equal(actual, expected)
+
+
+def test_experiments(reading: Reading) -> None:
+    """Every manifest and every conversation has its experiment, with its totals."""
+    actual = {
+        row[0]: (row[1]["total_conversations"], *row[2:])
+        for row in reading.project.query(
+            "select experiment_id, stats, stats.completed_conversations,"
+            " stats.total_turns, stats.avg_convergence from experiments"
+        )
+    }
+    states = reading.logs.states()
+    expected = {}
+    for experiment_id, members in reading.logs.experiments.items():
+        scores = scores_of(reading.logs, members)
+        expected[experiment_id] = (
+            len(members),
+            sum(states[member].status == "completed" for member in members),
+            sum(states[member].turn_count for member in members),
+            statistics.fmean(scores) if scores else None,
+        )
+    assert_equal(actual, expected, ROUNDING)
+
+
+def test_experiments_have_their_manifests_names(reading: Reading) -> None:
+    """The newest readable manifest names the experiment."""
+    actual = reading.keyed("select experiment_id, name from experiments", 1)
+    expected = {}
+    for manifest in sorted(reading.logs.manifests, key=lambda m: m.updated_at):
+        if manifest.is_readable and manifest.name is not None:
+            expected[manifest.experiment_id] = manifest.name
+    assert_equal({key: actual.get(key) for key in expected}, expected)
+
+
+def test_messages(reading: Reading) -> None:
+    """Messages have their text, tokens and times, also those of turns cut short."""
+    actual = reading.keyed(
+        "select conversation_id, turn_number, agent_id, content, sent_at, prompt_tokens,"
+        " completion_tokens, cache_read_tokens, cache_write_tokens, response_time_ms,"
+        " is_turn_complete, is_api_error from messages",
+        3,
+    )
+    expected = {
+        key: (
+            message.content,
+            message.sent_at,
+            message.prompt_tokens,
+            message.completion_tokens,
+            message.cache_read_tokens,
+            message.cache_write_tokens,
+            message.response_time_ms,
+            message.is_turn_complete,
+            message.is_api_error,
+        )
+        for key, message in reading.logs.messages.items()
+    }
+    assert_equal(actual, expected)
+
+
+def test_token_usage(reading: Reading) -> None:
+    """Tokens add up to what was reported, or else estimated."""
+    actual = reading.keyed(
+        "select conversation_id, agent_id, is_reported, prompt_tokens,"
+        " completion_tokens, cache_read_tokens, cache_write_tokens from token_usage",
+        2,
+    )
+    expected = {
+        key: (
+            usage.is_reported,
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            usage.cache_read_tokens,
+            usage.cache_write_tokens,
+        )
+        for key, usage in reading.logs.usage.items()
+    }
+    assert_equal(actual, expected)
+
+
+def spoken(logs: Logs, key: tuple[str, int]) -> dict[str, Message]:
+    """Return what was really said in a complete turn."""
+    messages = {agent: logs.messages.get((*key, agent)) for agent in AGENTS}
+    return {a: m for a, m in messages.items() if m is not None and not m.is_api_error}
+
+
+def test_turn_scores(reading: Reading) -> None:
+    """Each complete turn has the score that was recorded, and its time."""
+    actual = reading.keyed(
+        "select conversation_id, turn_number, convergence_score, timestamp"
+        " from turn_metrics",
+        2,
+    )
+    expected = {
+        key: (turn.score, turn.completed_at) for key, turn in reading.logs.turns.items()
+    }
+    assert_equal(actual, expected)
+
+
+def test_lexical_metrics(reading: Reading) -> None:
+    """Words are counted as Pidgin counts them, and only where both spoke."""
+    actual = {
+        (conversation_id, turn_number): (overlap, *(lexical or {}).values())
+        for conversation_id, turn_number, overlap, lexical in reading.project.query(
+            "select conversation_id, turn_number, vocabulary_overlap, lexical_metrics"
+            " from turn_metrics"
+        )
+    }
+    expected: dict[tuple[str, int], tuple[Any, ...]] = {}
+    for key in reading.logs.turns:
+        both = spoken(reading.logs, key)
+        if len(both) < len(AGENTS):
+            expected[key] = (None,)
+            continue
+        a, b = (both[agent].tokens for agent in AGENTS)
+        words = len({*a, *b})
+        expected[key] = (
+            vocabulary_overlap(a, b),
+            words,
+            words,
+            words / max(len(a) + len(b), 1),
+        )
+    assert_equal(actual, expected, ROUNDING)
+
+
+def test_word_frequencies(reading: Reading) -> None:
+    """Every word is counted, for each agent and for both."""
+    actual = reading.keyed(
+        "select conversation_id, turn_number, word_frequencies,"
+        " agent_a_word_frequencies, agent_b_word_frequencies from turn_metrics",
+        2,
+    )
+    expected = {}
+    for key in reading.logs.turns:
+        both = spoken(reading.logs, key)
+        counts = {agent: Counter(message.tokens) for agent, message in both.items()}
+        together = sum(counts.values(), Counter[str]())
+        expected[key] = (
+            dict(together) if len(both) == len(AGENTS) else None,
+            *(dict(counts[agent]) if agent in counts else None for agent in AGENTS),
+        )
+    assert_equal(actual, expected)
+
+
+def test_rolling_convergence(reading: Reading) -> None:
+    """A rolling average covers a turn and the four before it."""
+    actual = reading.keyed(
+        "select conversation_id, turn_number, convergence_score, rolling_avg_5"
+        " from rolling_convergence",
+        2,
+    )
+    numbers: dict[str, list[int]] = {}
+    for conversation_id, turn_number in sorted(reading.logs.turns):
+        numbers.setdefault(conversation_id, []).append(turn_number)
+    expected = {}
+    for conversation_id, ordered in numbers.items():
+        scores = [reading.logs.turns[conversation_id, n].score for n in ordered]
+        for index, turn_number in enumerate(ordered):
+            window = [s for s in scores[max(index - 4, 0) : index + 1] if s is not None]
+            expected[conversation_id, turn_number] = (
+                scores[index],
+                statistics.fmean(window) if window else None,
+            )
+    assert_equal(actual, expected, ROUNDING)
+
+
+def scores_of(logs: Logs, members: list[str]) -> list[float]:
+    """Return all scores of an experiment's turns."""
+    return [
+        turn.score
+        for (conversation_id, _), turn in logs.turns.items()
+        if conversation_id in members and turn.score is not None
+    ]
+
+
+def slope(points: list[tuple[int, float]]) -> float | None:
+    """Return the slope of the line through the points; one turn number has none."""
+    if len({x for x, _ in points}) < 2:
+        return None
+    return statistics.linear_regression(*zip(*points, strict=True)).slope
+
+
+def test_experiment_dashboard(reading: Reading) -> None:
+    """The dashboard summarises all scores of all turns of an experiment."""
+    actual = reading.keyed(
+        "select experiment_id, conversations, avg_convergence, median_convergence,"
+        " convergence_trend from experiment_dashboard",
+        1,
+    )
+    expected = {}
+    for experiment_id, members in reading.logs.experiments.items():
+        points = [
+            (turn_number, turn.score)
+            for (conversation_id, turn_number), turn in reading.logs.turns.items()
+            if conversation_id in members and turn.score is not None
+        ]
+        scores = [score for _, score in points]
+        expected[experiment_id] = (
+            len(members),
+            statistics.fmean(scores) if scores else None,
+            statistics.median(scores) if scores else None,
+            slope(points),
+        )
+    assert_equal(actual, expected, ROUNDING)
+
+
+def test_the_comparison_itself_can_fail(reading: Reading) -> None:
+    """The folder holds something to compare, and a difference is noticed."""
+    assert reading.logs.turns
+    assert any(message.tokens for message in reading.logs.messages.values())
+    actual: dict[Hashable, Any] = {"a": (1, 0.5, datetime(2026, 1, 1, tzinfo=UTC))}
+    for other in ({}, {"b": actual["a"]}, {"a": (1, 0.6, actual["a"][2])}):
+        with pytest.raises(AssertionError):
+            assert_equal(actual, other, ROUNDING)
