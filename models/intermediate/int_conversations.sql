@@ -35,9 +35,13 @@ folders as (
     select
         *,
         regexp_replace({{ folder_of('first_file') }}, '[/\\]events$', '') as folder,
-        {{ experiment_id_from_path('first_file', sql_string(pidgin_output_dir())) }} as folder_experiment_id,
+        {{ experiment_id_from_path('first_file', sql_string(pidgin_output_dir())) }}
+            as folder_experiment_id,
         nullif(
-            regexp_extract(conversation_id, '^conv_((?:exp|experiment)_[0-9a-f]{8})_[0-9a-f]{8}$', 1), ''
+            regexp_extract(
+                conversation_id, '^conv_((?:exp|experiment)_[0-9a-f]{8})_[0-9a-f]{8}$', 1
+            ),
+            ''
         ) as embedded_experiment_id
 
     from conversations
@@ -70,7 +74,7 @@ claims as (
             order by
                 listed_conversations.folder = folders.folder desc,
                 listed_conversations.updated_at desc nulls last,
-                listed_conversations.manifest_file
+                listed_conversations.manifest_file asc
         ) as claim_rank
 
     from listed_conversations

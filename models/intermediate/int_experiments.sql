@@ -19,7 +19,7 @@ ranked_manifests as (
         *,
         row_number() over (
             partition by experiment_id
-            order by is_readable desc, updated_at desc nulls last, source_file
+            order by is_readable desc, updated_at desc nulls last, source_file asc
         ) as manifest_rank
 
     from manifests
@@ -52,7 +52,8 @@ experiment_conversations as (
 )
 
 select
-    coalesce(experiment_manifests.experiment_id, experiment_conversations.experiment_id) as experiment_id,
+    coalesce(experiment_manifests.experiment_id, experiment_conversations.experiment_id)
+        as experiment_id,
     experiment_manifests.name,
     experiment_manifests.created_at as manifest_created_at,
     experiment_manifests.status as manifest_status,
@@ -65,7 +66,8 @@ select
         else 'missing'
     end as manifest_state,
     coalesce(experiment_conversations.conversation_count, 0) as conversation_count,
-    experiment_manifests.experiment_id is null and experiment_conversations.is_from_folder as is_synthetic,
+    experiment_manifests.experiment_id is null
+    and experiment_conversations.is_from_folder as is_synthetic,
     coalesce(experiment_conversations.is_archived, false) as is_archived,
     coalesce(experiment_conversations.content_hash, 0) as content_hash,
     hash(

@@ -104,6 +104,16 @@ reporting_agents as (
 
     from counts
 
+),
+
+calls as (
+
+    select
+        *,
+        event_type = if(is_reported, 'TokenUsageEvent', 'MessageCompleteEvent') as is_call
+
+    from reporting_agents
+
 )
 
 select
@@ -111,22 +121,18 @@ select
     agent_id,
     max(model) as reported_model,
     bool_or(is_reported) as is_reported,
+    cast(count(*) filter (where is_call) as integer) as call_count,
+    cast(sum(prompt_tokens) filter (where is_call) as bigint) as prompt_tokens,
+    cast(sum(completion_tokens) filter (where is_call) as bigint) as completion_tokens,
+    cast(sum(billed_completion_tokens) filter (where is_call) as bigint)
+        as billed_completion_tokens,
+    cast(sum(cache_read_tokens) filter (where is_call) as bigint) as cache_read_tokens,
+    cast(sum(cache_write_tokens) filter (where is_call) as bigint) as cache_write_tokens,
     cast(
-        count(*) filter (where event_type = if(is_reported, 'TokenUsageEvent', 'MessageCompleteEvent')) as integer
-    ) as call_count,
-    {% for column in [
-        'prompt_tokens', 'completion_tokens', 'billed_completion_tokens',
-        'cache_read_tokens', 'cache_write_tokens',
-    ] -%}
-        cast(
-            sum({{ column }}) filter (
-                where event_type = if(is_reported, 'TokenUsageEvent', 'MessageCompleteEvent')
-            ) as bigint
-        ) as {{ column }},
-    {% endfor -%}
-    cast(sum(thinking_tokens) filter (where event_type = 'ThinkingCompleteEvent') as bigint) as thinking_tokens,
+        sum(thinking_tokens) filter (where event_type = 'ThinkingCompleteEvent') as bigint
+    ) as thinking_tokens,
     any_value(fingerprint) as fingerprint
 
-from reporting_agents
+from calls
 
 group by conversation_id, agent_id

@@ -27,7 +27,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 def project(tmp_path_factory: pytest.TempPathFactory) -> ProjectMaker:
     """Make projects: `project(output_dir)`, each with a new warehouse.
 
-    Keywords are environment variables: `project(output_dir, PIDGIN_TIMEZONE="Asia/Tokyo")`.
+    Keywords are environment variables: `project(folder, PIDGIN_TIMEZONE="Asia/Tokyo")`.
     """
 
     def make(output_dir: Path | str, **settings: str) -> Project:

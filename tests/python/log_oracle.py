@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import re
 from collections import Counter
@@ -102,8 +103,13 @@ class Message:
 
     @property
     def tokens(self) -> list[str]:
-        """Its words, as Pidgin counts them."""
-        return re.findall(r"\b[\w']+\b", self.content.lower())
+        """Its words, as Pidgin counts them, but each letter lower-cased by itself.
+
+        Python alone makes two characters of a Turkish dotted I, and looks at the end of
+        a word before it lower-cases a sigma.
+        """
+        lowered = "".join(character.lower()[0] for character in self.content)
+        return re.findall(r"\b[\w']+\b", lowered)
 
 
 @dataclass(frozen=True)
@@ -239,7 +245,7 @@ def number(value: Any) -> float | None:
         result = float(value)
     except (TypeError, ValueError):
         return None
-    return None if result != result else result
+    return None if math.isnan(result) else result
 
 
 def readable(text: Any) -> str | None:
@@ -472,11 +478,9 @@ class Logs:
         fields = document or {}
         listed = fields.get("conversations")
         listed = listed if isinstance(listed, dict) else {}
-        times = [fields.get(key) for key in ("created_at", "started_at", "completed_at")]
-        times += [
-            entry.get("last_updated")
-            for entry in listed.values()
-            if isinstance(entry, dict)
+        times = [
+            *(fields.get(key) for key in ("created_at", "started_at", "completed_at")),
+            *(e.get("last_updated") for e in listed.values() if isinstance(e, dict)),
         ]
         moments = [parse_time(time, self.timezone) for time in times]
         return Manifest(
@@ -592,9 +596,9 @@ def complete_turns(events: list[Event]) -> Iterable[Event]:
 def taken_replies(events: list[Event]) -> dict[tuple[int, str], Event]:
     """Find, for each turn and agent, the reply that the turn took.
 
-    A reply does not say its turn: it answers the last request to its agent or, in a log
-    without requests, belongs to the turn that started last. Of several, a turn takes the
-    last before its own record.
+    A reply does not say its turn: it answers the last request to its agent or, in a
+    log without requests, belongs to the turn that started last. Of several, a turn
+    takes the last before its own record.
     """
     recorded = {event.turn_number: event for event in complete_turns(events)}
     position = {id(event): index for index, event in enumerate(events)}

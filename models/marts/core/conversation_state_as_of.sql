@@ -39,7 +39,7 @@ conversation_events as (
             events.conversation_id = conversation_files.conversation_id
             and events.source_file = conversation_files.source_file
 
-    where events.timestamp <= as_of
+    where events.timestamp <= as_of  -- noqa: RF02
 
 ),
 

@@ -193,8 +193,12 @@ select
     coalesce(first_starts.field[2], first_starts.field[4]) as agent_b_model,
     coalesce(first_starts.field[5], first_starts.field[7]) as agent_a_name,
     coalesce(first_starts.field[6], first_starts.field[8]) as agent_b_name,
-    coalesce(first_starts.field[15], manifest_settings.field[4], manifest_settings.field[6]) as awareness_a,
-    coalesce(first_starts.field[16], manifest_settings.field[5], manifest_settings.field[6]) as awareness_b,
+    coalesce(
+        first_starts.field[15], manifest_settings.field[4], manifest_settings.field[6]
+    ) as awareness_a,
+    coalesce(
+        first_starts.field[16], manifest_settings.field[5], manifest_settings.field[6]
+    ) as awareness_b,
     try_cast(
         coalesce(
             first_starts.field[9], first_starts.field[11], first_starts.field[13],

@@ -105,7 +105,9 @@ statuses as (
             when conversation_totals.unfinished_count > 0 then 'unfinished'
             when conversation_totals.interrupted_count > 0 then 'interrupted'
             when conversation_totals.failed_count > 0 then 'failed'
-            when conversation_totals.conversation_count >= coalesce(changed_experiments.planned_conversations, 0)
+            when
+                conversation_totals.conversation_count
+                >= coalesce(changed_experiments.planned_conversations, 0)
                 then 'completed'
             -- Conversations that were planned left no event; only the manifest can say why.
             when changed_experiments.manifest_error is not null then 'failed'
@@ -132,7 +134,11 @@ select
     experiment_id,
     coalesce(
         name,
-        if(starts_with(experiment_id, 'chats_'), 'Single chats of ' || substr(experiment_id, 7), experiment_id)
+        if(
+            starts_with(experiment_id, 'chats_'),
+            'Single chats of ' || substr(experiment_id, 7),
+            experiment_id
+        )
     ) as name,
     coalesce(manifest_created_at, started_at) as created_at,
     started_at,

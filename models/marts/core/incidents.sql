@@ -106,12 +106,12 @@ select
     trouble.event_type,
     trouble.timestamp as occurred_at,
     case trouble.incident_type
-        when 'rate_limit_wait' then format('waited {:.1f} s', try_cast(trouble.field[5] as double))
+        when 'rate_limit_wait'
+            then format('waited {:.1f} s', try_cast(trouble.field[5] as double))
         when 'truncation' then 'dropped ' || trouble.field[7] || ' messages'
         when 'empty_reply' then 'the reply held no text'
-        when 'interrupt' then coalesce(
-            'by ' || trouble.field[8], 'paused ' || replace(trouble.field[9], '_', ' ')
-        )
+        when 'interrupt'
+            then coalesce('by ' || trouble.field[8], 'paused ' || trouble.field[9])
         else trouble.field[2]
     end as detail,
     trouble.field[1] as error_type,

@@ -51,6 +51,9 @@ dialogue_events as (
         events.turn_number,
         events.timestamp,
         events.event_data,
+        if(events.event_type = 'TurnStartEvent', events.turn_number, null) as started_turn_number,
+        if(events.event_type = 'MessageRequestEvent', events.turn_number, null)
+            as requested_turn_number,
         conversation_files.file_order,
         events.line_number
 
@@ -78,11 +81,11 @@ placed_events as (
     select
         *,
         coalesce(
-            last_value(if(event_type = 'MessageRequestEvent', turn_number, null) ignore nulls) over (
+            last_value(requested_turn_number ignore nulls) over (
                 partition by conversation_id, agent_id
                 order by file_order, line_number
             ),
-            last_value(if(event_type = 'TurnStartEvent', turn_number, null) ignore nulls) over (
+            last_value(started_turn_number ignore nulls) over (
                 partition by conversation_id
                 order by file_order, line_number
             )

@@ -32,7 +32,11 @@ dated_totals as (
         token_totals.*,
         coalesce(
             token_totals.reported_model,
-            if(token_totals.agent_id = 'agent_a', conversations.agent_a_model, conversations.agent_b_model)
+            if(
+                token_totals.agent_id = 'agent_a',
+                conversations.agent_a_model,
+                conversations.agent_b_model
+            )
         ) as model,
         cast(timezone('UTC', conversations.started_at) as date) as run_date
 

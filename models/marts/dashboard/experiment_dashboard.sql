@@ -81,8 +81,8 @@ select
     changed_experiments.name,
     changed_experiments.created_at,
     changed_experiments.status,
-    changed_experiments.stats.total_conversations as conversations,
-    changed_experiments.stats.total_turns as turns,
+    struct_extract(changed_experiments.stats, 'total_conversations') as conversations,
+    struct_extract(changed_experiments.stats, 'total_turns') as turns,
     turn_totals.avg_convergence,
     turn_totals.median_convergence,
     turn_totals.convergence_trend,
@@ -95,4 +95,6 @@ left join turn_totals
 
 -- Only where all its turns are there in their present state; after a build of a selection
 -- they may not be.
-where coalesce(turn_totals.turns, 0) = changed_experiments.stats.total_turns
+where
+    coalesce(turn_totals.turns, 0)
+    = struct_extract(changed_experiments.stats, 'total_turns')

@@ -75,7 +75,9 @@ vocabularies as (
         list_unique(agent_a_tokens) as agent_a_words,
         list_unique(agent_b_tokens) as agent_b_words,
         -- list_concat takes a missing list for an empty one.
-        if(agent_a_tokens is null or agent_b_tokens is null, null, list_unique(both_tokens)) as both_words
+        if(
+            agent_a_tokens is null or agent_b_tokens is null, null, list_unique(both_tokens)
+        ) as both_words
 
     from turn_tokens
 

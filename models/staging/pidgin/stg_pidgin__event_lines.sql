@@ -94,7 +94,8 @@ envelopes as (
         json_extract_string(document, [
             '$.event_type', '$.timestamp',
             '$.conversation_id', '$.experiment_id', '$.turn_number', '$.agent_id',
-            '$.data.conversation_id', '$.data.experiment_id', '$.data.turn_number', '$.data.agent_id'
+            '$.data.conversation_id', '$.data.experiment_id',
+            '$.data.turn_number', '$.data.agent_id'
         ]) as envelope
 
     from documents
@@ -111,6 +112,24 @@ events as (
         envelope[3] is null and json_type(document, '$.data') = 'OBJECT' as is_nested
 
     from envelopes
+
+),
+
+-- One shape for every era: the fields beside the envelope.
+payloads as (
+
+    select
+        *,
+        if(
+            is_nested,
+            json_merge_patch(
+                json_extract(document, '$.data'),
+                json_object('timestamp', recorded_timestamp, 'event_type', event_type)
+            ),
+            document
+        ) as payload
+
+    from events
 
 ),
 
@@ -132,24 +151,19 @@ parsed_lines as (
             else 'no event_type'
         end as reason,
         if(
-            event_type is null, left(coalesce(line, escaped_line), {{ var('rejected_line_length') }}), null
+            event_type is null,
+            left(coalesce(line, escaped_line), {{ var('rejected_line_length') }}),
+            null
         ) as line_start,
         if(event_type is not null, cast(md5(line) as uuid), null) as event_id,
         nullif(if(is_nested, envelope[7], envelope[3]), '') as conversation_id,
         nullif(if(is_nested, envelope[8], envelope[4]), '') as experiment_id,
         try_cast(if(is_nested, envelope[9], envelope[5]) as integer) as turn_number,
         if(is_nested, envelope[10], envelope[6]) as agent_id,
-        case
-            when event_type is null then null
-            when is_nested
-                then json_merge_patch(
-                    {{ without_history("json_extract(document, '$.data')", 'event_type') }},
-                    json_object('timestamp', recorded_timestamp, 'event_type', event_type)
-                )
-            else {{ without_history('document', 'event_type') }}
-        end as event_data
+        if(event_type is not null, {{ without_history('payload', 'event_type') }}, null)
+            as event_data
 
-    from events
+    from payloads
 
 ),
 

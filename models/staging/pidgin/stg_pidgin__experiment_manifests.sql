@@ -30,7 +30,8 @@ last_updates as (
 
     select
         fields.source_file,
-        max({{ event_time("json_extract_string(conversation.value, '$.last_updated')") }}) as last_updated_at
+        max({{ event_time("json_extract_string(conversation.value, '$.last_updated')") }})
+            as last_updated_at
 
     from fields, json_each(fields.conversations) as conversation
 

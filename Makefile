@@ -1,0 +1,84 @@
+# make build   set everything up and build the warehouse from the bundled sample
+# make test    set everything up and run the whole test suite
+#
+# Set-up is a virtual environment in .venv, installed from a lock file with hashes: with uv
+# where it is present, with pip where it is not. It is brought up to date when a lock changes.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DBT    := $(BIN)/dbt
+UV     := $(shell command -v uv 2>/dev/null)
+
+# Checks build a warehouse of their own, from the bundled sample only, and leave the user's
+# warehouse and dbt's state alone.
+CHECK_DIR := target/check
+CHECK     := PIDGIN_OUTPUT_DIR=sample_data/pidgin_output PIDGIN_ARCHIVE_DIR= PIDGIN_TIMEZONE=UTC \
+             PIDGIN_TARGET=ci PIDGIN_WAREHOUSE=$(CHECK_DIR)/pidgin.duckdb \
+             DBT_TARGET_PATH=$(CHECK_DIR)/target DBT_LOG_PATH=$(CHECK_DIR)/logs DBT_PROFILES_DIR=.
+
+.DEFAULT_GOAL := build
+.PHONY: build test check-dbt check-python lint docs lock duckdb-2 clean
+
+build: $(VENV)/.run
+	$(DBT) build
+
+test: lint check-dbt check-python
+
+# A first build, the unit tests, and a second build that finds nothing new. A deprecation or
+# any other warning is an error.
+check-dbt: $(VENV)/.dev
+	rm -rf $(CHECK_DIR)
+	mkdir -p $(CHECK_DIR)
+	$(CHECK) $(DBT) --warn-error build
+	$(CHECK) $(DBT) --warn-error test --selector unit_tests
+	$(CHECK) $(DBT) --warn-error --quiet build
+
+check-python: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+# The dbt templater compiles the models, for which it needs a warehouse.
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	rm -rf $(CHECK_DIR)
+	mkdir -p $(CHECK_DIR)
+	$(CHECK) $(DBT) --quiet run --empty
+	$(CHECK) $(BIN)/sqlfluff lint models tests
+
+# One page, that opens without a server: target/static_index.html
+docs: $(VENV)/.run
+	$(DBT) build
+	$(DBT) docs generate --static
+
+# The suite on DuckDB 2.0 instead of the locked version; `make clean` goes back.
+duckdb-2: $(VENV)/.dev
+	$(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/python -m pip install) duckdb==2.0.0
+	$(MAKE) check-dbt check-python
+
+# The locks name versions and hashes, no address.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
+		pyproject.toml --output-file requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
+		pyproject.toml --group dev --output-file requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) target logs
+
+# Every package is named in a lock, so there is nothing to resolve.
+define install
+	$(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check) \
+		--no-deps --require-hashes --requirement $(1)
+	touch $@
+endef
+
+$(BIN)/python:
+	$(if $(UV),$(UV) venv --quiet --python $(PYTHON),$(PYTHON) -m venv) $(VENV)
+
+$(VENV)/.run: requirements.lock | $(BIN)/python
+	$(call install,requirements.lock)
+
+$(VENV)/.dev: requirements-dev.lock | $(BIN)/python
+	$(call install,requirements-dev.lock)

@@ -1,0 +1,53 @@
+-- A returned row is a conversation that counts other turns than turn_metrics and
+-- rolling_convergence have rows for. If one were returned, averages over turns would leave
+-- part of the conversation out.
+
+with
+
+conversations as (
+
+    select * from {{ ref('conversations') }}
+
+),
+
+measured_turns as (
+
+    select
+        conversation_id,
+        count(*) as turn_count
+
+    from {{ ref('turn_metrics') }}
+
+    group by conversation_id
+
+),
+
+smoothed_turns as (
+
+    select
+        conversation_id,
+        count(*) as turn_count
+
+    from {{ ref('rolling_convergence') }}
+
+    group by conversation_id
+
+)
+
+select
+    conversations.conversation_id,
+    conversations.turn_count,
+    measured_turns.turn_count as measured_turn_count,
+    smoothed_turns.turn_count as smoothed_turn_count
+
+from conversations
+
+left join measured_turns
+    on conversations.conversation_id = measured_turns.conversation_id
+
+left join smoothed_turns
+    on conversations.conversation_id = smoothed_turns.conversation_id
+
+where
+    conversations.turn_count is distinct from coalesce(measured_turns.turn_count, 0)
+    or conversations.turn_count is distinct from coalesce(smoothed_turns.turn_count, 0)

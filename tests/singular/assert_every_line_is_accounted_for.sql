@@ -1,0 +1,98 @@
+-- A returned row is a log for which event_files disagrees with a recount of the event store,
+-- the events, the duplicates and the rejected lines, or does not add up. If one were
+-- returned, lines of that log would be missing from the analysis, or be in it twice.
+
+with
+
+event_files as (
+
+    select * from {{ ref('event_files') }}
+
+),
+
+counted_lines as (
+
+    select
+        source_file,
+        case line_kind
+            when 'file' then 'file'
+            when 'pending' then 'pending'
+            else 'line'
+        end as counted_as
+
+    from {{ ref('stg_pidgin__event_lines') }}
+
+    where output_dir = {{ sql_string(pidgin_output_dir()) }}
+
+    union all
+
+    select
+        source_file,
+        'event' as counted_as
+
+    from {{ ref('events') }}
+
+    where not is_archived
+
+    union all
+
+    select
+        source_file,
+        'duplicate' as counted_as
+
+    from {{ ref('int_duplicate_lines') }}
+
+    where not is_archived
+
+    union all
+
+    select
+        source_file,
+        'rejected' as counted_as
+
+    from {{ ref('rejected_lines') }}
+
+),
+
+recounted_files as (
+
+    select
+        source_file,
+        count(*) filter (where counted_as = 'file') as file_count,
+        count(*) filter (where counted_as = 'line') as line_count,
+        count(*) filter (where counted_as = 'event') as event_count,
+        count(*) filter (where counted_as = 'duplicate') as duplicate_count,
+        count(*) filter (where counted_as = 'rejected') as rejected_count,
+        count(*) filter (where counted_as = 'pending') as pending_count
+
+    from counted_lines
+
+    group by source_file
+
+)
+
+select
+    coalesce(event_files.source_file, recounted_files.source_file) as source_file,
+    event_files.line_count,
+    event_files.event_count,
+    event_files.duplicate_count,
+    event_files.rejected_count,
+    recounted_files.line_count as recounted_line_count,
+    recounted_files.event_count as recounted_event_count,
+    recounted_files.duplicate_count as recounted_duplicate_count,
+    recounted_files.rejected_count as recounted_rejected_count
+
+from event_files
+
+full join recounted_files
+    on event_files.source_file = recounted_files.source_file
+
+where
+    recounted_files.file_count is distinct from 1
+    or event_files.line_count is distinct from recounted_files.line_count
+    or event_files.event_count is distinct from recounted_files.event_count
+    or event_files.duplicate_count is distinct from recounted_files.duplicate_count
+    or event_files.rejected_count is distinct from recounted_files.rejected_count
+    or event_files.pending_count is distinct from recounted_files.pending_count
+    or recounted_files.line_count
+    != recounted_files.event_count + recounted_files.duplicate_count + recounted_files.rejected_count

@@ -1,0 +1,37 @@
+-- A returned row is an event of trouble or delay in a conversation that is not an incident,
+-- or an incident that no such event tells of. If one were returned, rates of errors would be
+-- too low or too high.
+
+with
+
+incidents as (
+
+    select * from {{ ref('incidents') }}
+
+),
+
+trouble_events as (
+
+    select events.*
+
+    from {{ ref('events') }} as events
+
+    semi join {{ ref('incident_types') }} as incident_types
+        on events.event_type = incident_types.event_type
+
+    where events.conversation_id is not null
+
+)
+
+select
+    trouble_events.event_id as logged_event_id,
+    incidents.event_id as listed_event_id
+
+from trouble_events
+
+full join incidents
+    on trouble_events.event_id = incidents.event_id
+
+where
+    trouble_events.event_id is null
+    or incidents.event_id is null
