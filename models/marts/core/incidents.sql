@@ -111,7 +111,7 @@ select
         when 'truncation' then 'dropped ' || trouble.field[7] || ' messages'
         when 'empty_reply' then 'the reply held no text'
         when 'interrupt'
-            then coalesce('by ' || trouble.field[8], 'paused ' || trouble.field[9])
+            then coalesce('by ' || trouble.field[8], 'paused ' || replace(trouble.field[9], '_', ' '))
         else trouble.field[2]
     end as detail,
     trouble.field[1] as error_type,
