@@ -1,6 +1,10 @@
-{#- How often each word occurs, in the order of the words. -#}
+{#- How often each word occurs, in the order of the words. Without words, an empty map. -#}
 {% macro word_frequencies(tokens) -%}
-    cast(list_histogram({{ tokens }}) as map(varchar, integer))
+    if(
+        len({{ tokens }}) = 0,
+        cast(map {} as map(varchar, integer)),
+        cast(list_histogram({{ tokens }}) as map(varchar, integer))
+    )
 {%- endmacro %}
 
 {#- Jaccard's index of two sets from their sizes and the size of their union; 0 where either

@@ -32,6 +32,7 @@ COMPLETED = {
     "convergence_threshold",
 }
 FAILED = {"error", "api_error", "exception"}
+TOKEN_EVENTS = ("TokenUsageEvent", "MessageCompleteEvent", "ThinkingCompleteEvent")
 NO_REPLY = "[Unable to generate response due to API error]"
 WHITESPACE = " \t\n\r\f"
 
@@ -85,7 +86,7 @@ class Turn:
 class Message:
     """What one agent said in one turn."""
 
-    content: str
+    content: str | None
     sent_at: datetime | None
     prompt_tokens: int | None
     completion_tokens: int | None
@@ -97,9 +98,7 @@ class Message:
     @property
     def is_api_error(self) -> bool:
         """Whether it is Pidgin's placeholder for a reply that never came."""
-        text = self.content
-        wrapped = text.startswith("[API error: ") and text.endswith("]")
-        return wrapped or text == NO_REPLY
+        return is_placeholder(self.content)
 
     @property
     def tokens(self) -> list[str]:
@@ -108,7 +107,7 @@ class Message:
         Python alone makes two characters of a Turkish dotted I, and looks at the end of
         a word before it lower-cases a sigma.
         """
-        lowered = "".join(character.lower()[0] for character in self.content)
+        lowered = "".join(letter.lower()[0] for letter in self.content or "")
         return re.findall(r"\b[\w']+\b", lowered)
 
 
@@ -134,6 +133,7 @@ class Usage:
     completion_tokens: int | None
     cache_read_tokens: int | None
     cache_write_tokens: int | None
+    thinking_tokens: int | None
 
 
 @dataclass(frozen=True)
@@ -163,13 +163,18 @@ def parse_line(content: bytes) -> tuple[str | None, dict[str, Any] | None]:
     except UnicodeDecodeError:
         return None, None
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_int=parse_integer)
     except (ValueError, RecursionError):
         return text, None
     if not isinstance(document, dict):
         return text, {}
     event_type = document.get("event_type")
     return text, document if isinstance(event_type, str) and event_type else {}
+
+
+def parse_integer(digits: str) -> float:
+    """Return an integer; one of thousands of digits, which Python refuses, as a float."""
+    return int(digits) if len(digits) < 1000 else float(digits)
 
 
 def read_lines(path: Path, timezone: str = "UTC") -> list[Line]:
@@ -396,11 +401,7 @@ class Logs:
                 fields = reply.fields if reply else {}
                 content = turn.contents[agent] if turn else None
                 if content is None:
-                    message = fields.get("message")
-                    if isinstance(message, dict):
-                        content = readable(message.get("content"))
-                if content is None:
-                    continue
+                    content = spoken_text(fields)
                 result[conversation_id, turn_number, agent] = Message(
                     content=content,
                     sent_at=reply.timestamp if reply else None,
@@ -416,44 +417,37 @@ class Logs:
     @functools.cached_property
     def usage(self) -> dict[tuple[str, str], Usage]:
         """Add up tokens: as the provider reported them, else Pidgin's own estimates."""
-        calls: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        calls: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
         for event in self.events:
             if (
-                event.event_type == "TokenUsageEvent"
+                event.event_type in TOKEN_EVENTS
                 and event.conversation_id is not None
                 and event.agent_id in AGENTS
-                and whole_number(event.fields.get("prompt_tokens")) is not None
+                and not is_placeholder(spoken_text(event.fields))
             ):
                 key = (event.conversation_id, event.agent_id)
-                calls.setdefault(key, []).append(event.fields)
-        result = {
-            key: Usage(
-                True,
-                *(
-                    total(whole_number(call.get(field)) for call in reported)
-                    for field in (
-                        "prompt_tokens",
-                        "completion_tokens",
-                        "cache_read_tokens",
-                        "cache_write_tokens",
-                    )
-                ),
+                kinds = calls.setdefault(key, {kind: [] for kind in TOKEN_EVENTS})
+                kinds[event.event_type].append(event.fields)
+        result = {}
+        for key, kinds in calls.items():
+            # June 2025 reported tokens without saying whose or which.
+            is_reported = any(
+                whole_number(fields.get("prompt_tokens")) is not None
+                for fields in kinds["TokenUsageEvent"]
             )
-            for key, reported in calls.items()
-        }
-        estimates: dict[tuple[str, str], list[Message]] = {}
-        for (conversation_id, _, agent), message in self.messages.items():
-            key = (conversation_id, agent)
-            if key not in calls and not message.is_api_error:
-                estimates.setdefault(key, []).append(message)
-        for key, messages in estimates.items():
-            result[key] = Usage(
-                False,
-                total(message.prompt_tokens for message in messages),
-                total(message.completion_tokens for message in messages),
-                total(message.cache_read_tokens for message in messages),
-                total(message.cache_write_tokens for message in messages),
-            )
+            counted = kinds["TokenUsageEvent" if is_reported else "MessageCompleteEvent"]
+            sums = [
+                total(whole_number(fields.get(name)) for fields in counted)
+                for name in (
+                    "prompt_tokens",
+                    "completion_tokens",
+                    "cache_read_tokens",
+                    "cache_write_tokens",
+                )
+            ]
+            thoughts = kinds["ThinkingCompleteEvent"]
+            thinking = total(whole_number(f.get("thinking_tokens")) for f in thoughts)
+            result[key] = Usage(is_reported, *sums, thinking)
         return result
 
     @functools.cached_property
@@ -627,6 +621,19 @@ def content_of(turn: Any, agent: str) -> str | None:
     """Return what an agent said in a turn's record."""
     message = turn.get(f"{agent}_message") if isinstance(turn, dict) else None
     return readable(message.get("content")) if isinstance(message, dict) else None
+
+
+def spoken_text(fields: dict[str, Any]) -> str | None:
+    """Return the text of a reply."""
+    message = fields.get("message")
+    return readable(message.get("content")) if isinstance(message, dict) else None
+
+
+def is_placeholder(text: str | None) -> bool:
+    """Tell whether Pidgin wrote this in place of a reply that never came."""
+    if text is None:
+        return False
+    return text == NO_REPLY or text.startswith("[API error: ") and text.endswith("]")
 
 
 def vocabulary_overlap(a: list[str], b: list[str]) -> float:

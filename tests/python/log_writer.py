@@ -52,12 +52,16 @@ class Conversation:
 
     def message(self, agent: str, content: str, **fields: Any) -> Json:
         """Make the event of one reply."""
-        fields = {"prompt_tokens": 10, "completion_tokens": 5, **fields}
+        fields = {
+            "prompt_tokens": 10,
+            "completion_tokens": 5,
+            "duration_ms": 120,
+            **fields,
+        }
         return self.event(
             "MessageComplete",
             agent_id=agent,
             message={"role": "assistant", "content": content, "agent_id": agent},
-            duration_ms=120,
             **fields,
         )
 

@@ -386,9 +386,8 @@ def write_stories(folder: OutputFolder) -> None:
                 *maker.turn("0", "as text", "as text", score="0.75"),  # type: ignore[arg-type]
                 *maker.turn(1, "not a number", "nor here", score=float("nan")),
                 *maker.turn("many", "no turn", "no turn"),
-                maker.message("agent_a", "x", prompt_tokens="12", duration_ms="soon")
-                if False
-                else maker.event("MessageComplete", agent_id="agent_a", message="text"),
+                maker.message("agent_a", "x", prompt_tokens="12", duration_ms="soon"),
+                maker.event("MessageComplete", agent_id="agent_a", message="text"),
                 maker.event("TurnComplete", turn_number=2, turn="nothing"),
                 maker.event("TurnComplete", turn_number=3, turn={"agent_a_message": 1}),
                 maker.event("TurnComplete", turn_number=None, turn=None),
@@ -516,9 +515,7 @@ def test_rejected_lines_keep_their_text(built: Project, folder: OutputFolder) ->
     )
     assert rejected["malformed in the middle"] == '{"event_type": "Brok'
     assert rejected["long rejected line"] == "x" * 1000
-    assert rejected["not UTF-8"] == '{"event_type":"\\xFF\\xFE"}'.replace('"', '\\x22') or (
-        "\\xFF\\xFE" in rejected["not UTF-8"]
-    )
+    assert "\\xFF\\xFE" in rejected["not UTF-8"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -698,7 +695,7 @@ def test_times_are_instants_in_every_session(built: Project) -> None:
     )
     assert built.query(sql, timezone="America/Los_Angeles") == built.query(sql)
     state = (
-        "select * exclude (fingerprint) from conversation_state_as_of("
+        "select * from conversation_state_as_of("
         f"timestamptz '{START + timedelta(seconds=3)}') order by all"
     )
     assert built.query(state, timezone="Asia/Kolkata") == built.query(state)

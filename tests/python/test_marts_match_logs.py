@@ -310,7 +310,8 @@ def test_token_usage(reading: Reading) -> None:
     """Tokens add up to what was reported, or else estimated."""
     actual = reading.keyed(
         "select conversation_id, agent_id, is_reported, prompt_tokens,"
-        " completion_tokens, cache_read_tokens, cache_write_tokens from token_usage",
+        " completion_tokens, cache_read_tokens, cache_write_tokens, thinking_tokens"
+        " from token_usage",
         2,
     )
     expected = {
@@ -320,6 +321,7 @@ def test_token_usage(reading: Reading) -> None:
             usage.completion_tokens,
             usage.cache_read_tokens,
             usage.cache_write_tokens,
+            usage.thinking_tokens,
         )
         for key, usage in reading.logs.usage.items()
     }
@@ -329,7 +331,13 @@ def test_token_usage(reading: Reading) -> None:
 def spoken(logs: Logs, key: tuple[str, int]) -> dict[str, Message]:
     """Return what was really said in a complete turn."""
     messages = {agent: logs.messages.get((*key, agent)) for agent in AGENTS}
-    return {a: m for a, m in messages.items() if m is not None and not m.is_api_error}
+    return {
+        agent: message
+        for agent, message in messages.items()
+        if message is not None
+        and message.content is not None
+        and not message.is_api_error
+    }
 
 
 def test_turn_scores(reading: Reading) -> None:

@@ -98,5 +98,5 @@ where
     or event_files.duplicate_count is distinct from recounted_files.duplicate_count
     or event_files.rejected_count is distinct from recounted_files.rejected_count
     or event_files.pending_count is distinct from recounted_files.pending_count
-    or recounted_files.line_count
-    != recounted_files.event_count + recounted_files.duplicate_count + recounted_files.rejected_count
+    or event_files.line_count
+    != event_files.event_count + event_files.duplicate_count + event_files.rejected_count

@@ -6,7 +6,12 @@ with
 
 experiments as (
 
-    select * from {{ ref('experiments') }}
+    select
+        experiment_id,
+        struct_extract(stats, 'total_conversations') as conversation_count,
+        struct_extract(stats, 'total_turns') as turn_count
+
+    from {{ ref('experiments') }}
 
 ),
 
@@ -30,11 +35,11 @@ dashboard as (
 )
 
 select
-    experiments.experiment_id,
-    experiments.stats,
-    experiment_conversations.conversation_count,
-    experiment_conversations.turn_count,
-    dashboard.conversations as dashboard_conversations
+    experiments.*,
+    experiment_conversations.conversation_count as found_conversation_count,
+    experiment_conversations.turn_count as found_turn_count,
+    dashboard.conversations as dashboard_conversations,
+    dashboard.turns as dashboard_turns
 
 from experiments
 
@@ -45,7 +50,8 @@ left join dashboard
     on experiments.experiment_id = dashboard.experiment_id
 
 where
-    experiments.stats.total_conversations
+    experiments.conversation_count
     is distinct from coalesce(experiment_conversations.conversation_count, 0)
-    or experiments.stats.total_turns is distinct from coalesce(experiment_conversations.turn_count, 0)
-    or dashboard.conversations is distinct from experiments.stats.total_conversations
+    or experiments.turn_count is distinct from coalesce(experiment_conversations.turn_count, 0)
+    or experiments.conversation_count is distinct from dashboard.conversations
+    or experiments.turn_count is distinct from dashboard.turns

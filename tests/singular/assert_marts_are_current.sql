@@ -19,54 +19,94 @@ experiments as (
 
 consumed_conversations as (
 
-    select 'conversation_state' as built_table, conversation_id, fingerprint
+    select
+        'conversation_state' as built_table,
+        conversation_id,
+        fingerprint
+
     from {{ ref('conversation_state') }}
 
     union
 
-    select 'conversations' as built_table, conversation_id, fingerprint
+    select
+        'conversations' as built_table,
+        conversation_id,
+        fingerprint
+
     from {{ ref('conversations') }}
 
     union
 
-    select 'incidents' as built_table, conversation_id, fingerprint
+    select
+        'incidents' as built_table,
+        conversation_id,
+        fingerprint
+
     from {{ ref('incidents') }}
 
     union
 
-    select 'int_token_totals' as built_table, conversation_id, fingerprint
+    select
+        'int_token_totals' as built_table,
+        conversation_id,
+        fingerprint
+
     from {{ ref('int_token_totals') }}
 
     union
 
-    select 'messages' as built_table, conversation_id, fingerprint
+    select
+        'messages' as built_table,
+        conversation_id,
+        fingerprint
+
     from {{ ref('messages') }}
 
     union
 
-    select 'rolling_convergence' as built_table, conversation_id, fingerprint
+    select
+        'rolling_convergence' as built_table,
+        conversation_id,
+        fingerprint
+
     from {{ ref('rolling_convergence') }}
 
     union
 
-    select 'thinking_traces' as built_table, conversation_id, fingerprint
+    select
+        'thinking_traces' as built_table,
+        conversation_id,
+        fingerprint
+
     from {{ ref('thinking_traces') }}
 
     union
 
-    select 'turn_metrics' as built_table, conversation_id, fingerprint
+    select
+        'turn_metrics' as built_table,
+        conversation_id,
+        fingerprint
+
     from {{ ref('turn_metrics') }}
 
 ),
 
 consumed_experiments as (
 
-    select 'experiment_dashboard' as built_table, experiment_id, fingerprint
+    select
+        'experiment_dashboard' as built_table,
+        experiment_id,
+        fingerprint
+
     from {{ ref('experiment_dashboard') }}
 
     union
 
-    select 'experiments' as built_table, experiment_id, fingerprint
+    select
+        'experiments' as built_table,
+        experiment_id,
+        fingerprint
+
     from {{ ref('experiments') }}
 
 ),

@@ -132,7 +132,9 @@ unmeasured_replies as (
     where
         (
             messages.prompt_tokens is not null
-            and not coalesce(list_contains(agent_replies.prompt_tokens, messages.prompt_tokens), false)
+            and not coalesce(
+                list_contains(agent_replies.prompt_tokens, messages.prompt_tokens), false
+            )
         )
         or (
             messages.completion_tokens is not null
@@ -142,7 +144,9 @@ unmeasured_replies as (
         )
         or (
             messages.response_time_ms is not null
-            and not coalesce(list_contains(agent_replies.durations, messages.response_time_ms), false)
+            and not coalesce(
+                list_contains(agent_replies.durations, messages.response_time_ms), false
+            )
         )
 
 ),

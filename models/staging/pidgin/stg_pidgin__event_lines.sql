@@ -106,7 +106,11 @@ events as (
 
     select
         *,
-        nullif(envelope[1], '') as event_type,
+        -- A string, that is; asked only of what does not look like one of Pidgin's.
+        case
+            when regexp_full_match(envelope[1], '\w+Event') then envelope[1]
+            when json_type(document, '$.event_type') = 'VARCHAR' then nullif(envelope[1], '')
+        end as event_type,
         envelope[2] as recorded_timestamp,
         -- Until 2025-07-03 the fields of an event were nested under "data".
         envelope[3] is null and json_type(document, '$.data') = 'OBJECT' as is_nested
