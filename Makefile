@@ -44,7 +44,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	rm -rf $(CHECK_DIR)
 	mkdir -p $(CHECK_DIR)
-	$(CHECK) $(DBT) --quiet run --empty
+	$(CHECK) $(DBT) --quiet build --empty
 	$(CHECK) $(BIN)/sqlfluff lint models tests
 
 # One page, that opens without a server: target/static_index.html

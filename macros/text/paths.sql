@@ -1,3 +1,8 @@
+{#- Whether a file lies in the output folder: what the marts show. -#}
+{% macro is_in_output_dir(path) -%}
+    starts_with({{ path }}, {{ sql_string(pidgin_output_dir() ~ '/') }})
+{%- endmacro %}
+
 {#- The folder that holds a file, without a trailing separator. -#}
 {% macro folder_of(path) -%}
     regexp_replace({{ path }}, '[/\\][^/\\]*$', '')

@@ -12,6 +12,18 @@ manifests as (
 
 ),
 
+end_reasons as (
+
+    select * from {{ ref('end_reasons') }}
+
+),
+
+incident_types as (
+
+    select * from {{ ref('incident_types') }}
+
+),
+
 conversations as (
 
     select
@@ -130,6 +142,15 @@ memberships as (
 
 ),
 
+-- What people may correct in the seeds changes what follows from the same events.
+definitions as (
+
+    select
+        (select sum(hash(end_reasons)) from end_reasons)
+        + (select sum(hash(incident_types)) from incident_types) as content_hash
+
+),
+
 configs as (
 
     select
@@ -163,10 +184,13 @@ select
         memberships.manifest_status,
         memberships.manifest_error,
         configs.config,
-        memberships.is_archived
+        memberships.is_archived,
+        definitions.content_hash
     ) as fingerprint
 
 from memberships
+
+cross join definitions
 
 left join configs
     on memberships.experiment_id = configs.experiment_id

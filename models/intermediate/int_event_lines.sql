@@ -31,7 +31,7 @@ from event_lines
 
 where
     line_kind = 'event'
-    and output_dir = {{ sql_string(pidgin_output_dir()) }}
+    and {{ is_in_output_dir('source_file') }}
 
 union all
 

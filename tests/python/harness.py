@@ -2,6 +2,10 @@
 
 Everything that a build writes (warehouse, published copy, target and log folders) goes
 below one folder of the test, so that tests neither meet each other nor leave anything.
+
+Most of a short build is dbt reading the project. It does that again whenever a setting
+of the profile changes, so every project here calls its warehouse by the same path, which
+leads to its own, and all hand on what dbt understood.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,6 +26,8 @@ import duckdb
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "sample_data" / "pidgin_output"
 STORE = "staging.stg_pidgin__event_lines"
+# Unit tests say nothing about the data at hand.
+WITHOUT_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 # Enough to build, where a test looks at the rows itself.
 WITHOUT_TESTS = ("--exclude-resource-type", "test", "unit_test")
 
@@ -54,6 +61,11 @@ class Project:
         return self.home / "pidgin.duckdb"
 
     @property
+    def _place(self) -> Path:
+        """The folder of this project, under the name that all projects share."""
+        return self.home.parent / "current project"
+
+    @property
     def environment(self) -> dict[str, str]:
         """This process's environment, with every setting of the project replaced."""
         kept = {
@@ -63,8 +75,8 @@ class Project:
         }
         return kept | {
             "PIDGIN_OUTPUT_DIR": str(self.output_dir),
-            "PIDGIN_WAREHOUSE": str(self.warehouse),
-            "PIDGIN_PUBLISHED_DIR": str(self.home / "published"),
+            "PIDGIN_WAREHOUSE": str(self._place / self.warehouse.name),
+            "PIDGIN_PUBLISHED_DIR": str(self._place / "published"),
             **dict(self.settings),
         }
 
@@ -77,6 +89,7 @@ class Project:
         return [
             "--quiet",
             "--no-use-colors",
+            "--no-write-json",
             *command,
             "--project-dir",
             str(ROOT),
@@ -100,7 +113,7 @@ class Project:
             if str(event.info.level) not in ("debug", "test"):
                 messages.append(str(event.info.msg))
 
-        with _surroundings(self.environment):
+        with self._parsed_project(), _surroundings(self.environment):
             try:
                 result = dbtRunner(callbacks=[note]).invoke(self.arguments(*command))
             finally:
@@ -111,7 +124,8 @@ class Project:
         return Outcome(result.success, tuple(messages))
 
     def dbt_process(self, *command: str) -> subprocess.Popen[str]:
-        """Start a dbt command in a process of its own."""
+        """Start a dbt command in a process of its own; wait for it before another."""
+        self._take_place()
         return subprocess.Popen(
             [sys.executable, "-m", "dbt.cli.main", *self.arguments(*command)],
             cwd=ROOT,
@@ -121,8 +135,27 @@ class Project:
             text=True,
         )
 
+    def _take_place(self) -> None:
+        """Make the shared path lead to this project."""
+        self._place.unlink(missing_ok=True)
+        self._place.symlink_to(self.home, target_is_directory=True)
+
+    @contextlib.contextmanager
+    def _parsed_project(self) -> Iterator[None]:
+        """Begin with what the last project parsed, and leave the same to the next."""
+        self._take_place()
+        own = self.home / "target" / "partial_parse.msgpack"
+        shared = self.home.parent / own.name
+        if shared.exists() and not own.exists():
+            own.parent.mkdir(exist_ok=True)
+            shutil.copy(shared, own)
+        yield
+        if own.exists():
+            shutil.copy(own, shared)
+
     def build(self, *options: str) -> Outcome:
-        """Run `dbt build` and insist that it succeeds."""
+        """Run `dbt build`, with the tests of the data, and insist that it succeeds."""
+        options = options or WITHOUT_UNIT_TESTS
         outcome = self.dbt("build", *options)
         assert outcome.success, outcome.text
         return outcome

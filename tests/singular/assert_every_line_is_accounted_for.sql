@@ -22,11 +22,8 @@ counted_lines as (
 
     from {{ ref('stg_pidgin__event_lines') }}
 
-    -- By path too: a log below this folder counts, whichever folder was configured when it
-    -- was read.
     where
-        output_dir = {{ sql_string(pidgin_output_dir()) }}
-        or starts_with(source_file, {{ sql_string(pidgin_output_dir() ~ '/') }})
+        {{ is_in_output_dir('source_file') }}
 
     union all
 

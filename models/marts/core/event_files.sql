@@ -41,7 +41,7 @@ line_counts as (
 
     from event_lines
 
-    where output_dir = {{ sql_string(pidgin_output_dir()) }}
+    where {{ is_in_output_dir('source_file') }}
 
     group by source_file
 

@@ -10,4 +10,4 @@ from {{ ref('stg_pidgin__event_lines') }}
 
 where
     line_kind = 'rejected'
-    and output_dir = {{ sql_string(pidgin_output_dir()) }}
+    and {{ is_in_output_dir('source_file') }}

@@ -240,7 +240,6 @@ files_and_lines as (
 )
 
 select
-    {{ sql_string(pidgin_output_dir()) }} as output_dir,
     source_file,
     cast(line_number as bigint) as line_number,
     line_kind,

@@ -42,7 +42,6 @@ documents as (
 )
 
 select
-    {{ sql_string(pidgin_output_dir()) }} as output_dir,
     changed_files.source_file,
     if(json_type(documents.manifest) = 'OBJECT', documents.manifest, null) as manifest,
     changed_files.size_bytes,

@@ -1,0 +1,164 @@
+"""Whatever the bytes of a log, each line is taken for what it is.
+
+One example is a build over many generated files. HYPOTHESIS_PROFILE=thorough tries more.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from conftest import ProjectMaker
+from hypothesis import given
+from hypothesis import strategies as st
+from log_oracle import Logs
+from log_writer import OutputFolder, as_line
+
+FILES = 60
+DELIMITER = b"\x01\x02\x03\x04"
+
+texts = st.text(st.characters(codec=None), max_size=12)  # halves of pairs, too
+values: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()  # also NaN and infinities, which Python writes
+    | texts,
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
+)
+types = st.sampled_from(["TurnStartEvent", "MessageCompleteEvent", "NoSuchEvent"])
+fields = st.dictionaries(texts, values, max_size=3)
+envelopes = st.builds(
+    lambda kind, conversation, other: {
+        **other,
+        "conversation_id": conversation,
+        "event_type": kind,
+    },
+    types,
+    st.sampled_from(["one", "two", None]),
+    fields,
+)
+nested = st.builds(lambda kind, data: {"event_type": kind, "data": data}, types, fields)
+events = (envelopes | nested).map(lambda event: as_line(event).encode())
+# Beyond ASCII, as Pidgin does not write it.
+wide = fields.map(
+    lambda other: json.dumps(
+        {**other, "event_type": "WideEvent"}, ensure_ascii=False
+    ).encode("utf-8", "replace")
+)
+others = values.map(lambda value: json.dumps(value).encode())
+blanks = st.text(" \t\f", max_size=3).map(str.encode)
+torn = st.builds(lambda line, size: line[: size % len(line)], events, st.integers(1))
+marred = st.builds(
+    lambda line, place, byte: line[: place % len(line)] + byte + line[place % len(line) :],
+    events,
+    st.integers(0),
+    st.sampled_from([b'"', b"\\", b"\x00", b"\x1f", b"\xff", b"\xc3", b"{", b"\xc2\xa0"]),
+)
+junk = st.binary(min_size=1, max_size=20) | st.text(max_size=20).map(
+    lambda text: text.encode("utf-8", "replace")
+)
+# Where one JSON parser may differ from another.
+oddities = st.sampled_from(
+    [
+        b'{"event_type":"XEvent","event_type":"YEvent"}',
+        b'{"event_type":"XEvent","x":1e999}',
+        b'{"event_type":"XEvent","x":-0,"y":1E5,"z":123456789012345678901234567890}',
+        b'{"event_type":"XEvent","x":"\t"}',
+        b'{"event_type":"XEvent","x":"\x7f"}',
+        b'{"event_type":"XEvent","x":"\\u0000\\ud83d\\\\ud83d"}',
+        b'{"event_type":"XEvent","x":01}',
+        b'{"event_type":"XEvent","x":.5}',
+        b"{'event_type':'XEvent'}",
+        b'{"event_type":"XEvent"}{"event_type":"YEvent"}',
+        b'{"event_type":"XEvent"} // comment',
+        b'\xef\xbb\xbf{"event_type":"XEvent"}',
+        b'{"event_type":null}',
+        b'{"event_type":""}',
+        b'{"\\u0065vent_type":"XEvent"}',
+        b'{"data":{"event_type":"XEvent"}}',
+        b"NaN",
+        b"\xed\xa0\xbd",
+        b"\xc0\x80",
+        b"\xf4\x90\x80\x80",
+        b"\xef\xbf\xbe",
+        b"\x00",
+        b"\x1a",
+        b'"',
+        b"\\",
+        b"#",
+    ]
+)
+
+
+def is_one_line(line: bytes) -> bool:
+    """Tell whether a line neither ends early nor holds the reader's delimiter."""
+    return not {*b"\r\n"} & {*line} and DELIMITER not in line
+
+
+lines = st.one_of(
+    events, events, events, wide, others, blanks, torn, marred, junk, oddities
+).filter(is_one_line)
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> bytes:
+    """Make the bytes of a log."""
+    separators = draw(st.sampled_from([[b"\n"], [b"\r\n"], [b"\n", b"\r\n"], [b"\r"]]))
+    content = b"".join(
+        line + draw(st.sampled_from(separators))
+        for line in draw(st.lists(lines, max_size=8))
+    )
+    start = draw(st.sampled_from([b"", b"", b"", b"\xef\xbb\xbf"]))
+    return start + content + draw(st.just(b"") | lines)
+
+
+numbers = itertools.count()
+
+
+@given(st.lists(logs(), min_size=FILES, max_size=FILES))
+def test_each_line_is_taken_for_what_it_is(
+    tmp_path_factory: Any, project: ProjectMaker, contents: list[bytes]
+) -> None:
+    """Events, duplicates, rejected and pending lines are those of the oracle."""
+    path: Path = tmp_path_factory.mktemp("lines")
+    folder = OutputFolder(path)
+    for number, content in enumerate(contents):
+        folder.write(f"{number:03}.jsonl", content)
+    built = project(path)
+    built.build_only("--select", "+event_files", "+rejected_lines", "+int_events")
+    expected = Logs(path)
+
+    actual: dict[str, Counter[tuple[int, str]]] = {str(n): Counter() for n in ()}
+    for name, number, kind in built.query(
+        "select source_file, line_number, 'event' from intermediate.int_events union all"
+        " select source_file, line_number, 'rejected' from rejected_lines"
+    ):
+        actual.setdefault(name, Counter())[number, kind] += 1
+    for index in range(len(contents)):
+        name = str(path / f"{index:03}.jsonl")
+        kinds = Counter(
+            (line.line_number, line.kind)
+            for line in expected.lines
+            if line.source_file == name and line.kind in ("event", "rejected")
+        )
+        assert actual.get(name, Counter()) == kinds, contents[index]
+        (row,) = built.query(
+            "select event_count, duplicate_count, rejected_count, pending_count"
+            " from event_files where source_file = ?",
+            [name],
+        )
+        counts = expected.files[name]
+        assert row == (
+            counts.event_count,
+            counts.duplicate_count,
+            counts.rejected_count,
+            counts.pending_count,
+        ), contents[index]
+    shutil.rmtree(path)
