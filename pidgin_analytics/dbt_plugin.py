@@ -1,20 +1,41 @@
 """The project's plugin for dbt-duckdb, loaded by the profile's default target.
 
 dbt-duckdb calls it around opening the warehouse. Nothing needs it to build: the target
-``plain`` does without.
+``plain`` does without, and what only Python can compute is NULL there.
 """
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
+from duckdb import DuckDBPyConnection
 
 
-class Plugin(BasePlugin):
-    """Prepares the place of the warehouse before DuckDB opens it."""
+def zlib_compressed_sizes(texts: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Sizes in bytes of texts after zlib compression at its default level.
+
+    Args:
+        texts: Texts of one vector; encoded as UTF-8 before compression.
+
+    Returns:
+        One 64-bit integer per text, in order; null where the text is null.
+    """
+    return pa.array(
+        [
+            None if text is None else len(zlib.compress(text.encode()))
+            for text in texts.to_pylist()
+        ],
+        type=pa.int64(),
+    )
+
+
+class Plugin(BasePlugin):  # type: ignore[misc]
+    """Prepares the warehouse's place and adds the functions that SQL lacks."""
 
     def update_connection_config(
         self, creds: DuckDBCredentials, config: dict[str, Any]
@@ -25,3 +46,13 @@ class Plugin(BasePlugin):
             OSError: the folder cannot be created; the message names it.
         """
         Path(creds.path).parent.mkdir(parents=True, exist_ok=True)
+
+    def configure_connection(self, conn: DuckDBPyConnection) -> None:
+        """Register ``zlib_compressed_size(VARCHAR) -> BIGINT``, NULL for NULL."""
+        conn.create_function(
+            "zlib_compressed_size",
+            zlib_compressed_sizes,
+            ["VARCHAR"],
+            "BIGINT",
+            type="arrow",
+        )

@@ -39,7 +39,9 @@
 {#- The changed event logs, sorted by how they must be read:
     files        all of them, with size and modification time
     text         those that can be read as lines of text
-    binary       those with bytes that are not UTF-8 or a line over 16 MiB
+    binary       those with bytes that are not UTF-8 or a line over 16 MiB; and those with
+                 empty lines, because the reader takes a line end of another kind than the
+                 file's first for an empty line, too
     terminated   those with malformed lines whose last line ends in a line separator -#}
 
 {% macro changed_event_logs(files, event_logs, ledger) %}
@@ -53,14 +55,20 @@
     {#- The source's own reader, asked to note the lines that it cannot read instead of
         stopping at them. -#}
     {%- set noting_reader = (event_logs | string)[:-1] ~ ", store_rejects = true)" -%}
-    {%- set malformed = run_query(
-        "select filename from " ~ noting_reader ~ " where filename in (" ~ sql_strings(paths) ~ ")"
-        ~ " and not json_valid(line) and not regexp_full_match(line, '\\s*') group by filename"
-    ).columns[0].values() -%}
+    {%- set irregular = run_query(
+        "select filename, bool_or(line is null), bool_or(line is not null) from " ~ noting_reader
+        ~ " where filename in (" ~ sql_strings(paths) ~ ") and (line is null"
+        ~ " or not json_valid(line) and not regexp_full_match(line, '\\s*')) group by filename"
+    ) -%}
     {%- set binary = run_query(
         "select distinct reject_scans.file_path from reject_errors"
         ~ " inner join reject_scans using (scan_id, file_id)"
-    ).columns[0].values() -%}
+    ).columns[0].values() | list -%}
+    {%- set malformed = [] -%}
+    {%- for row in irregular.rows -%}
+        {%- if row[1] and row[0] not in binary %}{% do binary.append(row[0]) %}{% endif -%}
+        {%- if row[2] %}{% do malformed.append(row[0]) %}{% endif -%}
+    {%- endfor -%}
     {%- set terminated = [] -%}
     {%- if malformed -%}
         {%- set terminated = run_query(

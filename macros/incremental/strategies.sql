@@ -14,9 +14,3 @@
 
     insert into {{ target }} ({{ columns }}) select {{ columns }} from {{ arguments.temp_relation }}
 {% endmacro %}
-
-{#- What an incremental model has already consumed: a relation with the key and the
-    fingerprint. A macro of its own so that unit tests can put another in its place. -#}
-{% macro processed(relation) %}
-    {{- return(relation) -}}
-{% endmacro %}

@@ -16,3 +16,24 @@
         else cast({{ size_a }} + {{ size_b }} - {{ size_union }} as double) / {{ size_union }}
     end
 {%- endmacro %}
+
+{#- How many different elements a list holds once ('= 1') or repeatedly ('> 1'). -#}
+{% macro occurring(elements, times) -%}
+    coalesce(
+        len(list_filter(
+            map_values(list_histogram({{ elements }})), lambda occurrences: occurrences {{ times }}
+        )),
+        0
+    )
+{%- endmacro %}
+
+{#- Each element with its number among its equals, as a hash: sets of these are multisets. -#}
+{% macro numbered_elements(elements) -%}
+    coalesce(
+        flatten(list_transform(
+            map_entries(list_histogram({{ elements }})),
+            lambda entry: list_transform(range(cast(entry.value as bigint)), lambda place: hash(entry.key, place))
+        )),
+        []
+    )
+{%- endmacro %}

@@ -2,7 +2,9 @@
     UTC with its offset since; naive ones are read in PIDGIN_TIMEZONE. -#}
 {% macro event_time(recorded) -%}
     case
-        when regexp_matches({{ recorded }}, '(Z|[+-]\d{2}(:?\d{2})?)$') and contains({{ recorded }}, ':')
+        -- No words that a cast would take for a time, such as infinity or now.
+        when not regexp_matches({{ recorded }}, '^\d{4}-') then null
+        when regexp_matches({{ recorded }}, ':.*([Zz]|[+-]\d{2}(:?\d{2})?)$')
             then try_cast({{ recorded }} as timestamptz)
         else timezone({{ sql_string(pidgin_timezone()) }}, try_cast({{ recorded }} as timestamp))
     end

@@ -24,6 +24,18 @@ incident_types as (
 
 ),
 
+linguistic_markers as (
+
+    select * from {{ ref('linguistic_markers') }}
+
+),
+
+convergence_profiles as (
+
+    select * from {{ ref('convergence_profiles') }}
+
+),
+
 conversations as (
 
     select
@@ -142,12 +154,17 @@ memberships as (
 
 ),
 
--- What people may correct in the seeds changes what follows from the same events.
+-- What people may correct in the seeds, or set, changes what follows from the same events.
 definitions as (
 
     select
-        (select sum(hash(end_reasons)) from end_reasons)
-        + (select sum(hash(incident_types)) from incident_types) as content_hash
+        hash(
+            (select sum(hash(end_reasons)) from end_reasons),
+            (select sum(hash(incident_types)) from incident_types),
+            (select sum(hash(linguistic_markers)) from linguistic_markers),
+            (select sum(hash(convergence_profiles)) from convergence_profiles),
+            {{ sql_string(pattern_thresholds()) }}
+        ) as content_hash
 
 ),
 

@@ -22,7 +22,7 @@ changed_messages as (
 
     from messages
     {% if is_incremental() %}
-        anti join {{ processed(this) }} as processed
+        anti join {{ this }} as processed
             on
                 messages.conversation_id = processed.conversation_id
                 and messages.fingerprint = processed.fingerprint

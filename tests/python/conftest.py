@@ -8,18 +8,13 @@ from pathlib import Path
 
 import pytest
 from harness import Project
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
 ProjectMaker = Callable[..., Project]
 
-# One example is a whole build; what takes long here is no sign of a slow strategy.
-_slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
-settings.register_profile(
-    "default", max_examples=2, deadline=None, suppress_health_check=_slow
-)
-settings.register_profile(
-    "thorough", max_examples=40, deadline=None, suppress_health_check=_slow
-)
+# The same examples each time: what has not changed does not turn red.
+settings.register_profile("default", max_examples=150, deadline=None, derandomize=True)
+settings.register_profile("thorough", max_examples=3000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

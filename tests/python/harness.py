@@ -4,8 +4,8 @@ Everything that a build writes (warehouse, published copy, target and log folder
 below one folder of the test, so that tests neither meet each other nor leave anything.
 
 Most of a short build is dbt reading the project. It does that again whenever a setting
-of the profile changes, so every project here calls its warehouse by the same path, which
-leads to its own, and all hand on what dbt understood.
+of the profile changes, so every project here calls its warehouse by the same path,
+which leads to its own, and all hand on what dbt understood.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Project:
                 result = dbtRunner(callbacks=[note]).invoke(self.arguments(*command))
             finally:
                 # dbt keeps the warehouse open, and with it the lock on the file.
-                DuckDBConnectionManager.close_all_connections()
+                DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         if result.exception is not None:
             messages.append(str(result.exception))
         return Outcome(result.success, tuple(messages))
@@ -190,14 +190,14 @@ class Project:
     def contents(self, *, rowids: bool = False) -> dict[str, list[str]]:
         """Return every row of every mart, in a form and an order that compare exactly.
 
-        With rowids, every table of the warehouse that holds rows, and where they lie:
-        a row that was deleted and written again has another rowid.
+        With rowids, the marts that are tables, the stores that they are built from, and
+        where each row lies: one that was deleted and written again has another rowid.
         """
         if not rowids:
             return {name: self.rows(f"main.{name}") for name in self.marts()}
         tables = self.query(
             "select schema_name || '.' || table_name from duckdb_tables()"
-            " where schema_name != 'seeds' order by all"
+            " where schema_name in ('main', 'staging') order by all"
         )
         return {name: self.rows(name, "rowid, *") for (name,) in tables}
 

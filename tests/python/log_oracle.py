@@ -173,7 +173,7 @@ def parse_line(content: bytes) -> tuple[str | None, dict[str, Any] | None]:
 
 
 def parse_integer(digits: str) -> float:
-    """Return an integer; one of thousands of digits, which Python refuses, as a float."""
+    """Return an integer; one of thousands of digits as a float."""
     return int(digits) if len(digits) < 1000 else float(digits)
 
 
@@ -260,9 +260,10 @@ def readable(text: Any) -> str | None:
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
-def total(values: Iterable[int | None]) -> int | None:
-    """Add what is known; None where nothing is."""
-    known = [value for value in values if value is not None]
+def added(events: Iterable[dict[str, Any]], name: str) -> int | None:
+    """Add what is known of a field; None where nothing is."""
+    numbers = [whole_number(fields.get(name)) for fields in events]
+    known = [value for value in numbers if value is not None]
     return sum(known) if known else None
 
 
@@ -276,10 +277,10 @@ def status_of(reason: str | None) -> str:
 def files_below(folder: Path, suffix: str) -> list[Path]:
     """Find files by the end of their names, in every folder, not through links."""
     return sorted(
-        Path(parent, name)
+        path
         for parent, _, names in os.walk(folder)
         for name in names
-        if name.endswith(suffix)
+        if name.endswith(suffix) and (path := Path(parent, name)).is_file()
     )
 
 
@@ -435,19 +436,18 @@ class Logs:
                 whole_number(fields.get("prompt_tokens")) is not None
                 for fields in kinds["TokenUsageEvent"]
             )
-            counted = kinds["TokenUsageEvent" if is_reported else "MessageCompleteEvent"]
-            sums = [
-                total(whole_number(fields.get(name)) for fields in counted)
-                for name in (
-                    "prompt_tokens",
-                    "completion_tokens",
-                    "cache_read_tokens",
-                    "cache_write_tokens",
-                )
+            counted = kinds[
+                "TokenUsageEvent" if is_reported else "MessageCompleteEvent"
             ]
             thoughts = kinds["ThinkingCompleteEvent"]
-            thinking = total(whole_number(f.get("thinking_tokens")) for f in thoughts)
-            result[key] = Usage(is_reported, *sums, thinking)
+            result[key] = Usage(
+                is_reported=is_reported,
+                prompt_tokens=added(counted, "prompt_tokens"),
+                completion_tokens=added(counted, "completion_tokens"),
+                cache_read_tokens=added(counted, "cache_read_tokens"),
+                cache_write_tokens=added(counted, "cache_write_tokens"),
+                thinking_tokens=added(thoughts, "thinking_tokens"),
+            )
         return result
 
     @functools.cached_property
@@ -633,7 +633,7 @@ def is_placeholder(text: str | None) -> bool:
     """Tell whether Pidgin wrote this in place of a reply that never came."""
     if text is None:
         return False
-    return text == NO_REPLY or text.startswith("[API error: ") and text.endswith("]")
+    return text == NO_REPLY or (text.startswith("[API error: ") and text.endswith("]"))
 
 
 def vocabulary_overlap(a: list[str], b: list[str]) -> float:

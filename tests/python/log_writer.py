@@ -65,9 +65,7 @@ class Conversation:
             **fields,
         )
 
-    def turn(
-        self, number: Any, a: str, b: str, score: float | None = 0.5
-    ) -> list[Json]:
+    def turn(self, number: Any, a: str, b: str, score: Any = 0.5) -> list[Json]:
         """Make all events of a complete turn."""
         messages = {
             f"{agent}_message": {"role": "assistant", "content": text}

@@ -1,7 +1,7 @@
 """Any history of the output folder leads to the marts of a fresh build.
 
-Each step changes several experiments, each in a way of its own, then builds, and compares
-every row of every mart with those of a new warehouse over the same folder.
+Each step changes several experiments, each in a way of its own, then builds, and
+compares every row of every mart with those of a new warehouse over the same folder.
 """
 
 from __future__ import annotations
@@ -83,9 +83,7 @@ class History:
 
 
 @pytest.fixture(scope="module")
-def history(
-    tmp_path_factory: pytest.TempPathFactory, project: ProjectMaker
-) -> History:
+def history(tmp_path_factory: pytest.TempPathFactory, project: ProjectMaker) -> History:
     """Write one conversation for each thing that can happen to it, and build."""
     folder = OutputFolder(tmp_path_factory.mktemp("history") / "pidgin_output")
     for name in EXPERIMENTS:
@@ -100,7 +98,7 @@ def history(
 
 
 def test_changes_of_every_kind_in_one_build(history: History) -> None:
-    """Appended, rewritten, cut, copied, renamed, new: each as if read for the first time."""
+    """Appended, rewritten, cut, copied, new: each as if read for the first time."""
     folder = history.folder
     before = history.project.contents()
     lines = conversation("growing", LONG)
@@ -131,7 +129,8 @@ def test_changes_of_every_kind_in_one_build(history: History) -> None:
     states = Logs(folder.path).states()
     assert states["growing"].turn_count > 2
     assert history.project.query(
-        "select conversation_id, status, turn_count from conversation_state order by all"
+        "select conversation_id, status, turn_count from conversation_state"
+        " order by all"
     ) == sorted((key, state.status, state.turn_count) for key, state in states.items())
     assert history.project.query(
         "select name, temperature_a from experiments join conversations"

@@ -70,7 +70,7 @@ def assert_equal(
         or not same(actual[key], expected[key], tolerance)
     ]
     report = [
-        f"{key}: is {actual.get(key, 'missing')!r}, not {expected.get(key, 'missing')!r}"
+        f"{key}: is {actual.get(key, 'no row')!r}, not {expected.get(key, 'no row')!r}"
         for key in islice(differing, 5)
     ]
     assert not differing, f"{len(differing)} differ\n" + "\n".join(report)
@@ -146,7 +146,9 @@ def test_event_files(reading: Reading) -> None:
 
 def test_rejected_lines(reading: Reading) -> None:
     """Exactly the lines that are no events are rejected."""
-    actual = reading.project.query("select source_file, line_number from rejected_lines")
+    actual = reading.project.query(
+        "select source_file, line_number from rejected_lines"
+    )
     expected = [
         (line.source_file, line.line_number)
         for line in reading.logs.lines
@@ -231,8 +233,8 @@ def test_conversations(reading: Reading) -> None:
 def test_conversation_settings(reading: Reading) -> None:
     """Models and prompts are those of the start event, in the words of every era."""
     actual = reading.keyed(
-        "select conversation_id, agent_a_model, agent_b_model, initial_prompt, max_turns"
-        " from conversations",
+        "select conversation_id, agent_a_model, agent_b_model, initial_prompt,"
+        " max_turns from conversations",
         1,
     )
     expected = {}
@@ -284,9 +286,9 @@ def test_experiments_have_their_manifests_names(reading: Reading) -> None:
 def test_messages(reading: Reading) -> None:
     """Messages have their text, tokens and times, also those of turns cut short."""
     actual = reading.keyed(
-        "select conversation_id, turn_number, agent_id, content, sent_at, prompt_tokens,"
-        " completion_tokens, cache_read_tokens, cache_write_tokens, response_time_ms,"
-        " is_turn_complete, is_api_error from messages",
+        "select conversation_id, turn_number, agent_id, content, sent_at,"
+        " prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens,"
+        " response_time_ms, is_turn_complete, is_api_error from messages",
         3,
     )
     expected = {

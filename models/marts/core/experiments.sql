@@ -34,7 +34,7 @@ changed_experiments as (
 
     from experiments
     {% if is_incremental() %}
-        anti join {{ processed(this) }} as processed
+        anti join {{ this }} as processed
             on
                 experiments.experiment_id = processed.experiment_id
                 and experiments.fingerprint = processed.fingerprint

@@ -34,7 +34,7 @@ changed_conversations as (
 
     from conversations
     {% if is_incremental() %}
-        anti join {{ processed(this) }} as processed
+        anti join {{ this }} as processed
             on
                 conversations.conversation_id = processed.conversation_id
                 and conversations.fingerprint = processed.fingerprint

@@ -100,8 +100,11 @@ select
     -- Logged prompt tokens include the cached ones.
     cast(
         (
-            greatest(
-                prompt_tokens - coalesce(cache_read_tokens, 0) - coalesce(cache_write_tokens, 0), 0
+            -- Not greatest(), which passes over a NULL.
+            if(
+                prompt_tokens < coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0),
+                0,
+                prompt_tokens - coalesce(cache_read_tokens, 0) - coalesce(cache_write_tokens, 0)
             ) * prompt_price
             + coalesce(cache_read_tokens, 0) * cache_read_price
             + coalesce(cache_write_tokens, 0) * cache_write_price

@@ -22,13 +22,31 @@ message_tokens as (
 
 ),
 
+message_metrics as (
+
+    select * from {{ ref('message_metrics') }}
+
+),
+
+convergence_components as (
+
+    select * from {{ ref('int_convergence_components') }}
+
+),
+
+convergence_profiles as (
+
+    select * from {{ ref('convergence_profiles') }}
+
+),
+
 changed_turns as (
 
     select turns.*
 
     from turns
     {% if is_incremental() %}
-        anti join {{ processed(this) }} as processed
+        anti join {{ this }} as processed
             on
                 turns.conversation_id = processed.conversation_id
                 and turns.fingerprint = processed.fingerprint
@@ -41,14 +59,10 @@ changed_turns as (
 turn_tokens as (
 
     select
-        changed_turns.conversation_id,
-        changed_turns.turn_number,
-        changed_turns.completed_at,
-        changed_turns.convergence_score,
-        changed_turns.fingerprint,
-        agent_a.tokens as agent_a_tokens,
-        agent_b.tokens as agent_b_tokens,
-        list_concat(agent_a.tokens, agent_b.tokens) as both_tokens
+        changed_turns.*,
+        agent_a.tokens as a_tokens,
+        agent_b.tokens as b_tokens,
+        agent_a.tokens is not null and agent_b.tokens is not null as is_spoken
 
     from changed_turns
 
@@ -68,39 +82,312 @@ turn_tokens as (
 
 ),
 
-vocabularies as (
+-- Both sides of the turns in which both agents spoke. Words as hashes: numbers are cheaper
+-- to compare than text.
+hashed_turns as (
 
     select
-        *,
-        list_unique(agent_a_tokens) as agent_a_words,
-        list_unique(agent_b_tokens) as agent_b_words,
-        -- list_concat takes a missing list for an empty one.
-        if(
-            agent_a_tokens is null or agent_b_tokens is null, null, list_unique(both_tokens)
-        ) as both_words
+        conversation_id,
+        turn_number,
+        list_transform(a_tokens, lambda token: hash(token)) as a_hashes,
+        list_transform(b_tokens, lambda token: hash(token)) as b_hashes,
+        least(6, len(a_tokens), len(b_tokens)) as longest_phrase
 
     from turn_tokens
+
+    where is_spoken
+
+),
+
+phrases as (
+
+    select
+        *
+        {%- for n in range(2, 7) %},
+        {{ ngrams('a_hashes', n) }} as a_{{ n }},
+        {{ ngrams('b_hashes', n) }} as b_{{ n }}
+        {%- endfor %}
+
+    from hashed_turns
+
+),
+
+word_comparisons as (
+
+    select
+        conversation_id,
+        turn_number,
+        list_unique(a_hashes) as a_words,
+        list_unique(b_hashes) as b_words,
+        list_unique(list_concat(a_hashes, b_hashes)) as both_words,
+        len(a_hashes) + len(b_hashes) as both_tokens,
+        len(list_intersect({{ numbered_elements('a_hashes') }}, {{ numbered_elements('b_hashes') }}))
+            as shared_tokens,
+        {{ mimicry_score('a', 'b', 'longest_phrase') }} as mimicry_score_a_to_b,
+        {{ mimicry_score('b', 'a', 'longest_phrase') }} as mimicry_score_b_to_a
+
+    from phrases
+
+),
+
+-- The vocabularies of a conversation so far: each agent's grows by its new words, and the
+-- common one when the second of the two first uses a word.
+message_pairs as (
+
+    select
+        agent_a.conversation_id,
+        agent_a.turn_number,
+        agent_a.fingerprint,
+        agent_a.message_length as a_length,
+        agent_b.message_length as b_length,
+        agent_a.sentence_count as a_sentences,
+        agent_b.sentence_count as b_sentences,
+        agent_a.spaced_words_per_sentence as a_sentence_length,
+        agent_b.spaced_words_per_sentence as b_sentence_length,
+        agent_a.formality_score as a_formality,
+        agent_b.formality_score as b_formality,
+        agent_a.word_count as a_word_count,
+        agent_b.word_count as b_word_count
+
+    from message_metrics as agent_a
+
+    inner join message_metrics as agent_b
+        on
+            agent_a.conversation_id = agent_b.conversation_id
+            and agent_a.turn_number = agent_b.turn_number
+            and agent_a.fingerprint = agent_b.fingerprint
+
+    semi join changed_turns
+        on
+            agent_a.conversation_id = changed_turns.conversation_id
+            and agent_a.fingerprint = changed_turns.fingerprint
+
+    where
+        agent_a.agent_id = 'agent_a'
+        and agent_b.agent_id = 'agent_b'
+
+),
+
+turn_vocabularies as (
+
+    select
+        message_metrics.conversation_id,
+        message_metrics.turn_number,
+        sum(message_metrics.new_words) filter (where message_metrics.agent_id = 'agent_a')
+            as a_new_words,
+        sum(message_metrics.new_words) filter (where message_metrics.agent_id = 'agent_b')
+            as b_new_words,
+        sum(message_metrics.newly_shared_words) as newly_shared_words
+
+    from message_metrics
+
+    semi join changed_turns
+        on
+            message_metrics.conversation_id = changed_turns.conversation_id
+            and message_metrics.fingerprint = changed_turns.fingerprint
+
+    group by message_metrics.conversation_id, message_metrics.turn_number
+
+),
+
+cumulative_vocabularies as (
+
+    select
+        conversation_id,
+        turn_number,
+        coalesce(sum(a_new_words) over so_far, 0) as a_words,
+        coalesce(sum(b_new_words) over so_far, 0) as b_words,
+        sum(newly_shared_words) over so_far as shared_words
+
+    from turn_vocabularies
+
+    window so_far as (
+        partition by conversation_id
+        order by turn_number
+    )
+
+),
+
+weights as (
+
+    select
+        profile,
+        cast(max(weight) filter (where component = 'content') as double) as content,
+        cast(max(weight) filter (where component = 'length') as double) as length,
+        cast(max(weight) filter (where component = 'sentences') as double) as sentences,
+        cast(max(weight) filter (where component = 'structure') as double) as structure,
+        cast(max(weight) filter (where component = 'punctuation') as double) as punctuation
+
+    from convergence_profiles
+
+    group by profile
+
+),
+
+profile_scores as (
+
+    select
+        convergence_components.conversation_id,
+        convergence_components.turn_number,
+        weights.profile,
+        -- Rounded as Python rounds, the exact binary value to the nearest hundredth.
+        cast(
+            format(
+                '{:.2f}',
+                if(
+                    convergence_components.content_similarity > 0.9,
+                    convergence_components.content_similarity * 0.7
+                    + convergence_components.content_similarity * 0.3,
+                    convergence_components.content_similarity * weights.content
+                    + convergence_components.length_similarity * weights.length
+                    + convergence_components.sentence_similarity * weights.sentences
+                    + convergence_components.structure_similarity * weights.structure
+                    + convergence_components.punctuation_similarity * weights.punctuation
+                )
+            ) as double
+        ) as score
+
+    from convergence_components
+
+    semi join changed_turns
+        on
+            convergence_components.conversation_id = changed_turns.conversation_id
+            and convergence_components.fingerprint = changed_turns.fingerprint
+
+    cross join weights
+
+),
+
+scores as (
+
+    select
+        conversation_id,
+        turn_number,
+        max(score) filter (where profile = 'balanced') as convergence_balanced,
+        max(score) filter (where profile = 'structural') as convergence_structural,
+        max(score) filter (where profile = 'semantic') as convergence_semantic,
+        max(score) filter (where profile = 'strict') as convergence_strict
+
+    from profile_scores
+
+    group by conversation_id, turn_number
 
 )
 
 select
-    conversation_id,
-    turn_number,
-    completed_at as timestamp,
-    convergence_score,
-    {{ jaccard_of_counts('agent_a_words', 'agent_b_words', 'both_words') }} as vocabulary_overlap,
-    if(
-        both_words is null,
-        null,
-        struct_pack(
-            vocabulary_size := cast(both_words as integer),
-            unique_words := cast(both_words as integer),
-            type_token_ratio := cast(both_words as double) / greatest(len(both_tokens), 1)
-        )
-    ) as lexical_metrics,
-    if(both_words is null, null, {{ word_frequencies('both_tokens') }}) as word_frequencies,
-    {{ word_frequencies('agent_a_tokens') }} as agent_a_word_frequencies,
-    {{ word_frequencies('agent_b_tokens') }} as agent_b_word_frequencies,
-    fingerprint
+    turn_tokens.conversation_id,
+    turn_tokens.turn_number,
+    turn_tokens.completed_at as timestamp,
 
-from vocabularies
+    -- the live score, as recorded and computed anew
+    turn_tokens.convergence_score,
+    scores.convergence_balanced,
+    scores.convergence_structural,
+    scores.convergence_semantic,
+    scores.convergence_strict,
+
+    -- words
+    {{ jaccard_of_counts(
+        'word_comparisons.a_words', 'word_comparisons.b_words', 'word_comparisons.both_words'
+    ) }} as vocabulary_overlap,
+    if(
+        turn_tokens.is_spoken,
+        {{ jaccard_of_counts(
+            'cumulative_vocabularies.a_words',
+            'cumulative_vocabularies.b_words',
+            '(cumulative_vocabularies.a_words + cumulative_vocabularies.b_words'
+            ~ ' - cumulative_vocabularies.shared_words)'
+        ) }},
+        null
+    ) as cumulative_convergence,
+    if(
+        word_comparisons.a_words = 0 or word_comparisons.b_words = 0,
+        0,
+        2 * word_comparisons.shared_tokens / word_comparisons.both_tokens
+    ) as phrase_alignment,
+    word_comparisons.mimicry_score_a_to_b,
+    word_comparisons.mimicry_score_b_to_a,
+
+    -- form
+    if(
+        message_pairs.a_length = 0 and message_pairs.b_length = 0,
+        1,
+        least(message_pairs.a_length, message_pairs.b_length)
+        / greatest(message_pairs.a_length, message_pairs.b_length, 1)
+    ) as length_convergence,
+    0.5 * (
+        1 - abs(message_pairs.a_sentences - message_pairs.b_sentences)
+        / greatest(message_pairs.a_sentences, message_pairs.b_sentences, 1)
+    )
+    + 0.5 * (
+        1 - abs(message_pairs.a_sentence_length - message_pairs.b_sentence_length)
+        / greatest(message_pairs.a_sentence_length, message_pairs.b_sentence_length, 1)
+    ) as structural_similarity,
+    1 - abs(message_pairs.a_formality - message_pairs.b_formality) as formality_convergence,
+    convergence_components.punctuation_similarity,
+    2 * least(message_pairs.a_word_count, message_pairs.b_word_count)
+    / nullif(message_pairs.a_word_count + message_pairs.b_word_count, 0) as turn_taking_balance,
+
+    if(
+        turn_tokens.is_spoken,
+        struct_pack(
+            vocabulary_size := cast(word_comparisons.both_words as integer),
+            unique_words := cast(word_comparisons.both_words as integer),
+            type_token_ratio
+            := word_comparisons.both_words / greatest(word_comparisons.both_tokens, 1)
+        ),
+        null
+    ) as lexical_metrics,
+    if(
+        turn_tokens.is_spoken,
+        {{ word_frequencies('list_concat(turn_tokens.a_tokens, turn_tokens.b_tokens)') }},
+        null
+    ) as word_frequencies,
+    {{ word_frequencies('turn_tokens.a_tokens') }} as agent_a_word_frequencies,
+    {{ word_frequencies('turn_tokens.b_tokens') }} as agent_b_word_frequencies,
+    if(
+        turn_tokens.is_spoken,
+        json_object(
+            'content_similarity', convergence_components.content_similarity,
+            'length_similarity', convergence_components.length_similarity,
+            'sentence_similarity', convergence_components.sentence_similarity,
+            'structure_similarity', convergence_components.structure_similarity,
+            'punctuation_similarity', convergence_components.punctuation_similarity
+        ),
+        null
+    ) as extended_metrics,
+    turn_tokens.fingerprint
+
+from turn_tokens
+
+left join word_comparisons
+    on
+        turn_tokens.conversation_id = word_comparisons.conversation_id
+        and turn_tokens.turn_number = word_comparisons.turn_number
+
+left join message_pairs
+    on
+        turn_tokens.conversation_id = message_pairs.conversation_id
+        and turn_tokens.turn_number = message_pairs.turn_number
+
+left join cumulative_vocabularies
+    on
+        turn_tokens.conversation_id = cumulative_vocabularies.conversation_id
+        and turn_tokens.turn_number = cumulative_vocabularies.turn_number
+
+left join convergence_components
+    on
+        turn_tokens.conversation_id = convergence_components.conversation_id
+        and turn_tokens.turn_number = convergence_components.turn_number
+        and turn_tokens.fingerprint = convergence_components.fingerprint
+
+left join scores
+    on
+        turn_tokens.conversation_id = scores.conversation_id
+        and turn_tokens.turn_number = scores.turn_number
+
+-- Only where the metrics of both messages and the components are of the same state; after a
+-- build of a selection they may not be.
+where
+    not turn_tokens.is_spoken
+    or (message_pairs.turn_number is not null and convergence_components.turn_number is not null)

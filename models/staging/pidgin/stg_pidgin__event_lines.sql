@@ -36,12 +36,15 @@ text_lines as (
 ),
 
 -- A byte string printed as text escapes every byte that is not printable ASCII and the
--- backslash itself, so here \x0A can only be the line feed.
+-- backslash itself, so here \x0A can only be the line feed. Without a byte order mark.
 binary_files as (
 
     select
         filename as source_file,
-        string_split(cast(content as varchar), '\x0A') as escaped_lines
+        string_split_regex(
+            regexp_replace(cast(content as varchar), '^\\xEF\\xBB\\xBF', ''),
+            '\\x0D\\x0A|\\x0A|\\x0D'
+        ) as escaped_lines
 
     from {{ read_blobs(logs.binary) if logs.binary else empty_blobs() }}
 
@@ -52,7 +55,7 @@ binary_lines as (
     select
         source_file,
         generate_subscripts(escaped_lines, 1) as position,
-        regexp_replace(unnest(escaped_lines), '\\x0D$', '') as escaped_line
+        unnest(escaped_lines) as escaped_line
 
     from binary_files
 
@@ -209,7 +212,8 @@ classified_lines as (
 ),
 
 -- A row for the file itself: what of it was read, also where it holds no line. A file that
--- went away since it was listed has none, and keeps the rows that it had.
+-- went away since it was listed has none, and keeps the rows that it had; one that is empty,
+-- or holds a byte order mark alone, has none either.
 read_files as (
 
     select *
@@ -217,7 +221,7 @@ read_files as (
     from changed_files
 
     where
-        size_bytes = 0
+        size_bytes in (0, 3)
         or source_file in (select numbered_lines.source_file from numbered_lines)
 
 ),

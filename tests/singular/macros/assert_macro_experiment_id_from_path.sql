@@ -4,16 +4,19 @@ with
 
 cases as (
 
-    select *
+    select
+        paths.source_file,
+        paths.output_dir,
+        paths.expected
 
     from (
         values
         ('out/conversations/2025-06-16/111324_e4tgs/events.jsonl', 'out', 'chats_2025-06-16'),
-        ('out/conversations/2025-07-04/events/090000_abcde_events.jsonl', 'out', 'chats_2025-07-04'),
+        ('out/conversations/2025-07-04/events/a_events.jsonl', 'out', 'chats_2025-07-04'),
         ('out/conversations/june/111324_e4tgs/events.jsonl', 'out', '111324_e4tgs'),
         ('out/experiments/exp_0a1b2c3d/events/c_events.jsonl', 'out', 'exp_0a1b2c3d'),
         ('out/experiments/exp_0a1b2c3d_tea_2025-07-09/c_events.jsonl', 'out', 'exp_0a1b2c3d'),
-        ('out/experiments/experiment_0a1b2c3d_tea_2025-07-10/c.jsonl', 'out', 'experiment_0a1b2c3d'),
+        ('out/experiments/experiment_0a1b2c3d_tea/c.jsonl', 'out', 'experiment_0a1b2c3d'),
         ('out/experiments/exp_0a1b2c3d5/c.jsonl', 'out', 'exp_0a1b2c3d5'),
         ('out/experiments/tea_party_0a1b2c3d/events.jsonl', 'out', 'experiment_0a1b2c3d'),
         ('out/experiments/tea_party_0A1B2C3D/events.jsonl', 'out', 'tea_party_0A1B2C3D'),

@@ -5,7 +5,9 @@ with
 
 cases as (
 
-    select *
+    select
+        texts.line,
+        texts.expected
 
     from (
         values

@@ -18,19 +18,19 @@ cases as (
     union all
 
     select
-        {{ sql_string(glob_literal('a[1]*?.jsonl')) }} as actual,
-        'a[[]1][*][?].jsonl' as expected
+        {{ sql_string(glob_literal('a[1]*?')) }} as actual,
+        'a[[]1][*][?]' as expected
 
     union all
 
     select
-        cast('a[1]*?.jsonl' glob {{ sql_string(glob_literal('a[1]*?.jsonl')) }} as varchar) as actual,
+        cast('a[1]*?' glob {{ sql_string(glob_literal('a[1]*?')) }} as varchar) as actual,
         'true' as expected
 
     union all
 
     select
-        cast('a1bc.jsonl' glob {{ sql_string(glob_literal('a[1]*?.jsonl')) }} as varchar) as actual,
+        cast('a1bc' glob {{ sql_string(glob_literal('a[1]*?')) }} as varchar) as actual,
         'false' as expected
 
 )

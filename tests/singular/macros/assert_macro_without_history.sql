@@ -5,7 +5,10 @@ with
 
 cases as (
 
-    select *
+    select
+        events.event_type,
+        events.document,
+        events.expected
 
     from (
         values
@@ -14,10 +17,21 @@ cases as (
             '{"turn_number": 1, "conversation_history": [{"content": "a"}, {"content": "b"}]}',
             '{"turn_number":1,"conversation_history_length":2}'
         ),
-        ('MessageRequestEvent', '{"turn_number": 1, "conversation_history": []}',
-         '{"turn_number":1,"conversation_history_length":0}'),
-        ('MessageRequestEvent', '{"turn_number": 1}', '{"turn_number":1}'),
-        ('MessageCompleteEvent', '{"conversation_history": ["a"]}', '{"conversation_history":["a"]}')
+        (
+            'MessageRequestEvent',
+            '{"turn_number": 1, "conversation_history": []}',
+            '{"turn_number":1,"conversation_history_length":0}'
+        ),
+        (
+            'MessageRequestEvent',
+            '{"turn_number": 1}',
+            '{"turn_number":1}'
+        ),
+        (
+            'MessageCompleteEvent',
+            '{"conversation_history": ["a"]}',
+            '{"conversation_history":["a"]}'
+        )
     ) as events (event_type, document, expected)
 
 ),

@@ -1,0 +1,91 @@
+{#- Patterns and counts behind the message metrics. -#}
+
+{#- A sentence: a stretch between runs of . ! ? that holds more than white space. -#}
+{% macro sentence_pattern() -%}
+    [^.!?]*[^.!?{{ whitespace() }}][^.!?]*
+{%- endmacro %}
+
+{#- A sentence that a run of marks with a question mark ends. -#}
+{% macro question_pattern() -%}
+    [^.!?]*[^.!?{{ whitespace() }}][^.!?]*[.!]*[?]
+{%- endmacro %}
+
+{#- Arrows, typed or drawn. Alternatives are tried in this order, as in Pidgin, so that <->
+    counts as the arrow <- and a hyphen-greater rest. -#}
+{% macro arrow_pattern() -%}
+    (?:->|<-|<->|=>|<=|<=>|[{{ pidgin_arrows() }}])
+{%- endmacro %}
+
+{#- Numbers: runs of digits, joined by single points or commas, that are no part of a word.
+    Python's \b\d+(?:[.,]\d+)*\b: words that are not digits alone are taken out first. -#}
+{% macro number_count(content) -%}
+    len(regexp_extract_all(
+        regexp_replace(
+            {{ content }},
+            '[{{ word_characters() }}]*[\p{L}\p{Nl}\p{No}_][{{ word_characters() }}]*',
+            'x',
+            'g'
+        ),
+        '\p{Nd}+(?:[.,]\p{Nd}+)*'
+    ))
+{%- endmacro %}
+
+{#- Words that begin with a capital and go on in small letters, other than at the start of a
+    sentence or line: the first word of each is taken out before counting. -#}
+{% macro proper_noun_count(content) -%}
+    len(list_filter(
+        regexp_extract_all(
+            regexp_replace(
+                {{ content }},
+                '(^|[.!?:\n]+)[^{{ word_characters() }}.!?:\n]*[{{ word_characters() }}'']+',
+                '\1',
+                'g'
+            ),
+            '[{{ word_characters() }}]+'
+        ),
+        lambda word: regexp_matches(word, '^\p{Lu}\p{Ll}')
+    ))
+{%- endmacro %}
+
+{#- Syllables of English words by groups of vowels: a silent e at the end of a word is taken
+    off, and every word has one at least. -#}
+{% macro syllable_count(words, tokens) -%}
+    (
+        len(regexp_extract_all({{ words }}, '[aeiouy]+'))
+        - len(regexp_extract_all({{ words }}, '[aeiouy][^aeiouy ]*[^aeiouyl ]e(?: |$)'))
+        + len(list_filter({{ tokens }}, lambda token: not regexp_matches(token, '[aeiouy]')))
+    )
+{%- endmacro %}
+
+{#- Bytes after compression by bytes before, at most 2. zlib is Python's, so without the
+    plugin it is NULL. -#}
+{% macro compression_ratio(content) -%}
+    {%- if execute and run_query(
+        "select count(*) from duckdb_functions() where function_name = 'zlib_compressed_size'"
+    ).rows[0][0] > 0 -%}
+        if(
+            {{ content }} = '',
+            0,
+            least(zlib_compressed_size({{ content }}) / greatest(strlen({{ content }}), 1), 2.0)
+        )
+    {%- else -%}
+        cast(null as double)
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Forms of "be" followed by a past participle, an adverb in -ly between them or not. A
+    participle is a word in -ed or one that the seed lists. Needs be_forms and participles,
+    lists of hashes, in scope. -#}
+{% macro passive_count(tokens, token_hashes) -%}
+    len(list_filter(
+        range(1, len({{ tokens }})),
+        lambda place: case
+            when not list_contains(be_forms, {{ token_hashes }}[place]) then false
+            when ends_with({{ tokens }}[place + 1], 'ly')
+                then ends_with({{ tokens }}[place + 2], 'ed')
+                or list_contains(participles, {{ token_hashes }}[place + 2])
+            else ends_with({{ tokens }}[place + 1], 'ed')
+                or list_contains(participles, {{ token_hashes }}[place + 1])
+        end
+    ))
+{%- endmacro %}

@@ -1,0 +1,155 @@
+{{
+    config(
+        materialized = 'incremental',
+        incremental_strategy = 'replace_changed',
+        unique_key = 'conversation_id',
+        on_schema_change = 'fail',
+        meta = {'fingerprints': 'int_message_tokens'},
+    )
+}}
+
+with
+
+messages as (
+
+    select * from {{ ref('messages') }}
+
+),
+
+message_tokens as (
+
+    select * from {{ ref('int_message_tokens') }}
+
+),
+
+changed_messages as (
+
+    select message_tokens.*
+
+    from message_tokens
+    {% if is_incremental() %}
+        anti join {{ this }} as processed
+            on
+                message_tokens.conversation_id = processed.conversation_id
+                and message_tokens.fingerprint = processed.fingerprint
+    {% endif %}
+
+    where message_tokens.tokens is not null
+
+),
+
+cleaned_messages as (
+
+    select
+        changed_messages.conversation_id,
+        changed_messages.turn_number,
+        changed_messages.agent_id,
+        changed_messages.fingerprint,
+        {{ cleaned_content('messages.content') }} as content
+
+    from changed_messages
+
+    inner join messages
+        on
+            changed_messages.conversation_id = messages.conversation_id
+            and changed_messages.turn_number = messages.turn_number
+            and changed_messages.agent_id = messages.agent_id
+            and changed_messages.fingerprint = messages.fingerprint
+
+),
+
+features as (
+
+    select
+        conversation_id,
+        turn_number,
+        agent_id,
+        fingerprint,
+        content,
+        length(content) as characters,
+        {{ match_count('content', '[.!?]+[' ~ whitespace() ~ ']') }}
+        + if(content = '' or regexp_matches(content, '[.!?]$'), 0, 1) as sentences,
+        {{ occurrence_count('content', 'chr(10) || chr(10)') }} + 1 as paragraphs,
+        {{ match_count('content', '(?m)^[' ~ whitespace() ~ ']*[-*•]|\\p{Nd}+\\.') }} as list_items,
+        {{ occurrence_count('content', "'?'") }} as questions,
+        {{ occurrence_count('content', "'```'") }} as code_fences,
+        {{ occurrence_count('content', "'!'") }} as exclamations,
+        {{ occurrence_count('content', "','") }} as commas,
+        {{ occurrence_count('content', "';'") }} as semicolons,
+        {{ occurrence_count('content', "':'") }} as colons,
+        {{ occurrence_count('content', "'-'") }} + {{ occurrence_count('content', "'—'") }} as dashes
+
+    from cleaned_messages
+
+),
+
+-- A turn and the four before it in which both agents spoke: their last ten messages.
+windows as (
+
+    select
+        agent_a.conversation_id,
+        agent_a.turn_number,
+        agent_a.fingerprint,
+        {{ lower_case('agent_a.content') }} as a_content,
+        {{ lower_case('agent_b.content') }} as b_content,
+        count(*) over recent_turns as turns
+        {%- for feature in [
+            'characters', 'sentences', 'paragraphs', 'list_items', 'questions', 'code_fences',
+            'exclamations', 'commas', 'semicolons', 'colons', 'dashes',
+        ] %},
+        sum(agent_a.{{ feature }}) over recent_turns as a_{{ feature }},
+        sum(agent_b.{{ feature }}) over recent_turns as b_{{ feature }}
+        {%- endfor %}
+
+    from features as agent_a
+
+    inner join features as agent_b
+        on
+            agent_a.conversation_id = agent_b.conversation_id
+            and agent_a.turn_number = agent_b.turn_number
+
+    where
+        agent_a.agent_id = 'agent_a'
+        and agent_b.agent_id = 'agent_b'
+
+    window recent_turns as (
+        partition by agent_a.conversation_id
+        order by agent_a.turn_number
+        rows between 4 preceding and current row
+    )
+
+)
+
+select
+    conversation_id,
+    turn_number,
+    case
+        when a_content = b_content then 1.0
+        when contains(a_content, b_content) or contains(b_content, a_content)
+            then least(length(a_content), length(b_content))
+            / greatest(length(a_content), length(b_content))
+        when length(a_content) < 50 and length(b_content) < 50
+            then {{ jaccard_of_lists("string_split(a_content, '')", "string_split(b_content, '')") }}
+        else {{ jaccard_of_lists(
+            "regexp_extract_all(a_content, '[^" ~ whitespace() ~ "]+')",
+            "regexp_extract_all(b_content, '[^" ~ whitespace() ~ "]+')"
+        ) }}
+    end as content_similarity,
+    {{ ratio_or_zero('a_characters / turns', 'b_characters / turns') }} as length_similarity,
+    {{ ratio_or_zero('a_sentences / turns', 'b_sentences / turns') }} as sentence_similarity,
+    (
+        {{ ratio_or_none('a_paragraphs / turns', 'b_paragraphs / turns') }}
+        + {{ ratio_or_none('a_list_items / turns', 'b_list_items / turns') }}
+        + {{ ratio_or_none('a_questions / turns', 'b_questions / turns') }}
+        + {{ ratio_or_none('a_code_fences / turns', 'b_code_fences / turns') }}
+    ) / 4 as structure_similarity,
+    (
+        {{ punctuation_ratio('exclamations') }}
+        + {{ punctuation_ratio('commas') }}
+        + {{ punctuation_ratio('semicolons') }}
+        + {{ punctuation_ratio('colons') }}
+        + {{ punctuation_ratio('dashes') }}
+    ) / 5 as punctuation_similarity,
+    fingerprint
+
+from windows

@@ -1,0 +1,399 @@
+{{
+    config(
+        materialized = 'incremental',
+        incremental_strategy = 'replace_changed',
+        unique_key = 'conversation_id',
+        on_schema_change = 'fail',
+        meta = {'fingerprints': 'conversations'},
+    )
+}}
+
+with
+
+conversations as (
+
+    select * from {{ ref('conversations') }}
+
+),
+
+turn_metrics as (
+
+    select * from {{ ref('turn_metrics') }}
+
+),
+
+message_metrics as (
+
+    select * from {{ ref('message_metrics') }}
+
+),
+
+message_tokens as (
+
+    select * from {{ ref('int_message_tokens') }}
+
+),
+
+changed_conversations as (
+
+    select conversations.*
+
+    from conversations
+    {% if is_incremental() %}
+        anti join {{ this }} as processed
+            on
+                conversations.conversation_id = processed.conversation_id
+                and conversations.fingerprint = processed.fingerprint
+    {% endif %}
+
+),
+
+turn_totals as (
+
+    select
+        turn_metrics.conversation_id,
+        count(*) as turn_count,
+        count(turn_metrics.vocabulary_overlap) as spoken_turn_count,
+        -- In order, so that sums of floating-point numbers are the same each time.
+        avg(turn_metrics.convergence_score order by turn_metrics.turn_number) as mean_convergence,
+        arg_max(turn_metrics.convergence_balanced, turn_metrics.turn_number)
+            as final_convergence_balanced,
+        max(turn_metrics.convergence_balanced) as peak_convergence_balanced,
+        avg(turn_metrics.convergence_balanced order by turn_metrics.turn_number)
+            as mean_convergence_balanced,
+        nullif(
+            regr_slope(
+                turn_metrics.convergence_balanced, turn_metrics.turn_number
+                order by turn_metrics.turn_number
+            ),
+            cast('nan' as double)
+        ) as convergence_velocity,
+        min(turn_metrics.turn_number) filter (
+            where
+                struct_extract(turn_metrics.lexical_metrics, 'type_token_ratio')
+                < {{ var('vocabulary_collapse_ratio') }}
+                -- A turn without words has no vocabulary to collapse.
+                and struct_extract(turn_metrics.lexical_metrics, 'vocabulary_size') > 0
+        ) as vocabulary_collapse_turn
+
+    from turn_metrics
+
+    semi join changed_conversations
+        on
+            turn_metrics.conversation_id = changed_conversations.conversation_id
+            and turn_metrics.fingerprint = changed_conversations.fingerprint
+
+    group by turn_metrics.conversation_id
+
+),
+
+message_totals as (
+
+    select
+        message_metrics.conversation_id,
+        message_metrics.turn_number,
+        sum(message_metrics.word_count) as words,
+        sum(message_metrics.gratitude_markers) as gratitude_markers,
+        sum(message_metrics.message_length) as characters,
+        avg(message_metrics.symbol_density order by message_metrics.agent_id) as symbol_density,
+        bool_or(
+            message_metrics.agent_id = 'agent_a'
+            and message_metrics.pictograph_count + message_metrics.arrow_count > 0
+        ) as has_symbols_a,
+        bool_or(
+            message_metrics.agent_id = 'agent_b'
+            and message_metrics.pictograph_count + message_metrics.arrow_count > 0
+        ) as has_symbols_b
+
+    from message_metrics
+
+    semi join changed_conversations
+        on
+            message_metrics.conversation_id = changed_conversations.conversation_id
+            and message_metrics.fingerprint = changed_conversations.fingerprint
+
+    group by message_metrics.conversation_id, message_metrics.turn_number
+
+),
+
+-- Turns in which both agents spoke, in order.
+spoken_turns as (
+
+    select
+        turn_metrics.conversation_id,
+        turn_metrics.turn_number,
+        turn_metrics.vocabulary_overlap,
+        (turn_metrics.mimicry_score_a_to_b + turn_metrics.mimicry_score_b_to_a) / 2 as mimicry,
+        message_totals.words,
+        message_totals.gratitude_markers,
+        message_totals.characters,
+        message_totals.symbol_density,
+        message_totals.has_symbols_a,
+        message_totals.has_symbols_b,
+        first_value(message_totals.characters) over conversation as initial_characters,
+        row_number() over conversation as place,
+        count(*) over (partition by turn_metrics.conversation_id) as places
+
+    from turn_metrics
+
+    inner join message_totals
+        on
+            turn_metrics.conversation_id = message_totals.conversation_id
+            and turn_metrics.turn_number = message_totals.turn_number
+
+    where turn_metrics.vocabulary_overlap is not null
+
+    window conversation as (
+        partition by turn_metrics.conversation_id
+        order by turn_metrics.turn_number
+    )
+
+),
+
+symbol_turns as (
+
+    select
+        conversation_id,
+        min(turn_number) filter (where has_symbols_a) as first_symbols_a,
+        min(turn_number) filter (where has_symbols_b) as first_symbols_b
+
+    from spoken_turns
+
+    group by conversation_id
+
+),
+
+-- Whether a turn lies within each pattern, one row per turn and pattern.
+pattern_turns as (
+
+    select
+        conversation_id,
+        turn_number,
+        place,
+        unnest([
+            {
+                'pattern': 'gratitude_spiral',
+                'turns': {{ var('gratitude_spiral_turns') }},
+                'holds': gratitude_markers / greatest(words, 1) > {{ var('gratitude_spiral_density') }}
+            },
+            {
+                'pattern': 'echo_chamber',
+                'turns': {{ var('echo_chamber_turns') }},
+                'holds': mimicry > {{ var('echo_chamber_mimicry') }}
+            },
+            {
+                'pattern': 'symbolic_phase',
+                'turns': {{ var('symbolic_phase_turns') }},
+                'holds': symbol_density > {{ var('symbolic_phase_density') }}
+            },
+            {
+                'pattern': 'compression_phase',
+                'turns': {{ var('compression_phase_turns') }},
+                'holds': characters < {{ var('compression_phase_ratio') }} * initial_characters
+            }
+        ]) as pattern_turn
+
+    from spoken_turns
+
+),
+
+-- Turns in a row have the same difference between their place and their place among those
+-- that hold.
+pattern_runs as (
+
+    select
+        conversation_id,
+        turn_number,
+        pattern_turn.pattern as pattern,
+        pattern_turn.turns as turns_needed,
+        place - row_number() over (
+            partition by conversation_id, pattern_turn.pattern
+            order by place
+        ) as run
+
+    from pattern_turns
+
+    where pattern_turn.holds
+
+),
+
+pattern_phases as (
+
+    select
+        conversation_id,
+        pattern,
+        min(turn_number) as onset_turn
+
+    from pattern_runs
+
+    group by conversation_id, pattern, run, turns_needed
+
+    having count(*) >= turns_needed
+
+),
+
+pattern_onsets as (
+
+    select
+        conversation_id,
+        min(onset_turn) filter (where pattern = 'gratitude_spiral') as gratitude_spiral_turn,
+        min(onset_turn) filter (where pattern = 'echo_chamber') as echo_chamber_turn,
+        min(onset_turn) filter (where pattern = 'symbolic_phase') as symbolic_phase_turn,
+        min(onset_turn) filter (where pattern = 'compression_phase') as compression_phase_turn
+
+    from pattern_phases
+
+    group by conversation_id
+
+),
+
+-- The shuffled partner: in each half of a conversation, every message of A is also compared
+-- with the message of B half of that half away. Topic and manner stay, the answer goes.
+halves as (
+
+    select
+        conversation_id,
+        turn_number,
+        vocabulary_overlap,
+        if(2 * place <= places, 1, 2) as half,
+        row_number() over (
+            partition by conversation_id, 2 * place <= places
+            order by place
+        ) - 1 as place_in_half,
+        count(*) over (partition by conversation_id, 2 * place <= places) as half_length
+
+    from spoken_turns
+
+),
+
+half_tokens as (
+
+    select
+        halves.*,
+        agent_a.tokens as a_tokens,
+        agent_b.tokens as b_tokens
+
+    from halves
+
+    inner join message_tokens as agent_a
+        on
+            halves.conversation_id = agent_a.conversation_id
+            and halves.turn_number = agent_a.turn_number
+            and agent_a.agent_id = 'agent_a'
+
+    inner join message_tokens as agent_b
+        on
+            halves.conversation_id = agent_b.conversation_id
+            and halves.turn_number = agent_b.turn_number
+            and agent_b.agent_id = 'agent_b'
+
+),
+
+alignments as (
+
+    select
+        own_turn.conversation_id,
+        own_turn.half,
+        own_turn.turn_number,
+        own_turn.vocabulary_overlap,
+        if(
+            other_turn.turn_number is null,
+            null,
+            {{ jaccard_of_lists('own_turn.a_tokens', 'other_turn.b_tokens') }}
+        ) as shuffled_overlap
+
+    from half_tokens as own_turn
+
+    left join half_tokens as other_turn
+        on
+            own_turn.conversation_id = other_turn.conversation_id
+            and own_turn.half = other_turn.half
+            and own_turn.half_length > 1
+            and (own_turn.place_in_half + own_turn.half_length // 2) % own_turn.half_length
+            = other_turn.place_in_half
+
+),
+
+alignment_totals as (
+
+    select
+        conversation_id,
+        avg(vocabulary_overlap order by turn_number) filter (where half = 1)
+            as first_half_alignment,
+        avg(shuffled_overlap order by turn_number) filter (where half = 1)
+            as first_half_baseline,
+        avg(vocabulary_overlap order by turn_number) filter (where half = 2)
+            as second_half_alignment,
+        avg(shuffled_overlap order by turn_number) filter (where half = 2)
+            as second_half_baseline
+
+    from alignments
+
+    group by conversation_id
+
+)
+
+select
+    changed_conversations.conversation_id,
+    changed_conversations.turn_count,
+    cast(coalesce(turn_totals.spoken_turn_count, 0) as integer) as spoken_turn_count,
+
+    -- convergence
+    changed_conversations.final_convergence,
+    changed_conversations.peak_convergence,
+    turn_totals.mean_convergence,
+    turn_totals.final_convergence_balanced,
+    turn_totals.peak_convergence_balanced,
+    turn_totals.mean_convergence_balanced,
+    turn_totals.convergence_velocity,
+
+    -- patterns, each with the turn in which it begins
+    least(symbol_turns.first_symbols_a, symbol_turns.first_symbols_b) as symbol_onset_turn,
+    if(
+        symbol_turns.first_symbols_a is null or symbol_turns.first_symbols_b is null,
+        null,
+        greatest(symbol_turns.first_symbols_a, symbol_turns.first_symbols_b)
+    ) as symbol_adoption_turn,
+    turn_totals.vocabulary_collapse_turn,
+    pattern_onsets.gratitude_spiral_turn,
+    pattern_onsets.echo_chamber_turn,
+    pattern_onsets.symbolic_phase_turn,
+    pattern_onsets.compression_phase_turn,
+    if(symbol_turns.conversation_id is null, null, turn_totals.vocabulary_collapse_turn is not null)
+        as has_vocabulary_collapse,
+    if(symbol_turns.conversation_id is null, null, pattern_onsets.gratitude_spiral_turn is not null)
+        as has_gratitude_spiral,
+    if(symbol_turns.conversation_id is null, null, pattern_onsets.echo_chamber_turn is not null)
+        as has_echo_chamber,
+    if(symbol_turns.conversation_id is null, null, pattern_onsets.symbolic_phase_turn is not null)
+        as has_symbolic_phase,
+    if(symbol_turns.conversation_id is null, null, pattern_onsets.compression_phase_turn is not null)
+        as has_compression_phase,
+
+    -- alignment
+    alignment_totals.first_half_alignment,
+    alignment_totals.first_half_baseline,
+    alignment_totals.second_half_alignment,
+    alignment_totals.second_half_baseline,
+    (alignment_totals.second_half_alignment - alignment_totals.second_half_baseline)
+    - (alignment_totals.first_half_alignment - alignment_totals.first_half_baseline)
+        as alignment_gain,
+
+    changed_conversations.fingerprint
+
+from changed_conversations
+
+left join turn_totals
+    on changed_conversations.conversation_id = turn_totals.conversation_id
+
+left join symbol_turns
+    on changed_conversations.conversation_id = symbol_turns.conversation_id
+
+left join pattern_onsets
+    on changed_conversations.conversation_id = pattern_onsets.conversation_id
+
+left join alignment_totals
+    on changed_conversations.conversation_id = alignment_totals.conversation_id
+
+-- Only where the turns are of the same state; after a build of a selection they may not be.
+where coalesce(turn_totals.turn_count, 0) = changed_conversations.turn_count

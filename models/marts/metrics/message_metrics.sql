@@ -1,0 +1,251 @@
+{{
+    config(
+        materialized = 'incremental',
+        incremental_strategy = 'replace_changed',
+        unique_key = 'conversation_id',
+        on_schema_change = 'fail',
+        meta = {'fingerprints': 'int_message_tokens'},
+    )
+}}
+
+with
+
+messages as (
+
+    select * from {{ ref('messages') }}
+
+),
+
+message_tokens as (
+
+    select * from {{ ref('int_message_tokens') }}
+
+),
+
+message_words as (
+
+    select * from {{ ref('int_message_words') }}
+
+),
+
+linguistic_markers as (
+
+    select * from {{ ref('linguistic_markers') }}
+
+),
+
+passive_words as (
+
+    select
+        list(hash(marker)) filter (where category = 'be_form') as be_forms,
+        list(hash(marker)) filter (where category = 'irregular_participle') as participles
+
+    from linguistic_markers
+
+),
+
+changed_messages as (
+
+    select message_tokens.*
+
+    from message_tokens
+    {% if is_incremental() %}
+        anti join {{ this }} as processed
+            on
+                message_tokens.conversation_id = processed.conversation_id
+                and message_tokens.fingerprint = processed.fingerprint
+    {% endif %}
+
+    where message_tokens.tokens is not null
+
+),
+
+spoken_messages as (
+
+    select
+        changed_messages.conversation_id,
+        changed_messages.turn_number,
+        changed_messages.agent_id,
+        messages.content,
+        string_split(messages.content, '') as characters,
+        changed_messages.tokens,
+        array_to_string(changed_messages.tokens, ' ') as words,
+        list_transform(changed_messages.tokens, lambda token: hash(token)) as token_hashes,
+        row_number() over (
+            partition by changed_messages.conversation_id, changed_messages.agent_id
+            order by changed_messages.turn_number
+        ) - 1 as earlier_messages,
+        changed_messages.fingerprint
+
+    from changed_messages
+
+    inner join messages
+        on
+            changed_messages.conversation_id = messages.conversation_id
+            and changed_messages.turn_number = messages.turn_number
+            and changed_messages.agent_id = messages.agent_id
+            and changed_messages.fingerprint = messages.fingerprint
+
+),
+
+ngrams as (
+
+    select
+        *,
+        {{ ngrams('token_hashes', 2) }} as bigrams,
+        {{ ngrams('token_hashes', 3) }} as trigrams
+
+    from spoken_messages
+
+),
+
+counts as (
+
+    select
+        *,
+        length(content) as message_length,
+        len(tokens) as word_count,
+        list_unique(token_hashes) as vocabulary_size,
+        -- Pieces between runs of sentence marks that hold more than white space.
+        {{ match_count('content', sentence_pattern()) }} as sentence_count,
+        len(list_filter(
+            string_split({{ stripped('content') }}, chr(10) || chr(10)),
+            lambda paragraph: regexp_matches(paragraph, '[^{{ whitespace() }}]')
+        )) as paragraph_count,
+        {{ occurring('token_hashes', '= 1') }} as hapax_count,
+        {{ occurring('bigrams', '> 1') }} as repeated_bigrams,
+        {{ occurring('trigrams', '> 1') }} as repeated_trigrams,
+        {{ occurrence_count('content', "'!'") }} as exclamation_count,
+        {{ occurrence_count('content', "'?'") }} as question_count,
+        -- Overlapping pairs: a run of n question marks holds n - 1.
+        {{ occurrence_count('content', "'?'") }} - {{ match_count('content', '[?]+') }}
+            as double_question_count,
+        len(list_filter(tokens, lambda token: contains(token, ''''))) as apostrophe_count,
+        len(list_filter(tokens, lambda token: length(token) > 7)) as long_word_count,
+        {{ passive_count('tokens', 'token_hashes') }} as passive_count
+
+    from ngrams
+
+    cross join passive_words
+
+)
+
+select
+    counts.conversation_id,
+    counts.turn_number,
+    counts.agent_id,
+
+    -- size
+    cast(counts.message_length as integer) as message_length,
+    cast(counts.word_count as integer) as word_count,
+    cast(counts.vocabulary_size as integer) as vocabulary_size,
+    cast(counts.sentence_count as integer) as sentence_count,
+    cast(counts.paragraph_count as integer) as paragraph_count,
+    counts.word_count / greatest(counts.sentence_count, 1) as avg_sentence_length,
+    -- Words here are what white space separates, as in Pidgin's structural similarity.
+    {{ match_count('counts.content', '[^.!?' ~ whitespace() ~ ']+') }}
+    / greatest(counts.sentence_count, 1) as spaced_words_per_sentence,
+
+    -- diversity and repetition
+    counts.vocabulary_size / greatest(counts.word_count, 1) as type_token_ratio,
+    counts.hapax_count / greatest(counts.vocabulary_size, 1) as hapax_ratio,
+    if(
+        counts.word_count < 3,
+        0,
+        (list_unique(counts.bigrams) + list_unique(counts.trigrams))
+        / greatest(2 * counts.word_count - 3, 1)
+    ) as lexical_diversity_index,
+    cast(counts.repeated_bigrams as integer) as repeated_bigrams,
+    cast(counts.repeated_trigrams as integer) as repeated_trigrams,
+    {{ adjacent_repetitions('counts.token_hashes') }} / greatest(counts.word_count - 1, 1)
+        as self_repetition,
+    if(
+        counts.turn_number = 0 or counts.earlier_messages = 0,
+        0,
+        message_words.repeated_shares / counts.earlier_messages
+    ) as turn_repetition,
+    message_words.new_words,
+    message_words.newly_shared_words,
+
+    -- information
+    coalesce(list_entropy(counts.tokens), 0) as word_entropy,
+    coalesce(list_entropy(counts.bigrams), 0) as bigram_entropy,
+    coalesce(list_entropy(counts.characters), 0) as character_entropy,
+    {{ compression_ratio('counts.content') }} as compression_ratio,
+
+    -- symbols
+    length(regexp_replace(counts.content, '[\p{L}{{ whitespace() }}]+', '', 'g'))
+    / greatest(counts.message_length, 1) as symbol_density,
+    cast({{ match_count('counts.content', '[' ~ pidgin_emoji() ~ ']+') }} as integer) as emoji_count,
+    cast({{ match_count('counts.content', '[' ~ pictographs() ~ ']') }} as integer)
+        as pictograph_count,
+    cast({{ match_count('counts.content', arrow_pattern()) }} as integer) as arrow_count,
+    cast({{ match_count('counts.content', '[' ~ pidgin_math_symbols() ~ ']') }} as integer)
+        as math_symbol_count,
+    cast(
+        list_unique(
+            regexp_extract_all(counts.content, '[^{{ word_characters() }}{{ whitespace() }}]')
+        ) as integer
+    ) as punctuation_diversity,
+    cast(
+        {{ match_count('counts.content', '[' ~ pidgin_emoji() ~ ']+') }}
+        + {{ match_count('counts.content', arrow_pattern()) }}
+        + {{ match_count('counts.content', '[' ~ pidgin_math_symbols() ~ ']') }}
+        + {{ match_count('counts.content', '[' ~ pidgin_other_symbols() ~ ']') }} as integer
+    ) as special_char_count,
+    cast({{ number_count('counts.content') }} as integer) as number_count,
+
+    -- markers
+    cast(counts.question_count as integer) as question_count,
+    {{ match_count('counts.content', question_pattern()) }} / greatest(counts.sentence_count, 1)
+        as question_density,
+    cast(counts.exclamation_count as integer) as exclamation_count,
+    message_words.hedge_words,
+    message_words.agreement_markers,
+    message_words.disagreement_markers,
+    message_words.politeness_markers,
+    message_words.first_person_singular,
+    message_words.first_person_plural,
+    message_words.second_person,
+    message_words.third_person,
+    message_words.certainty_words,
+    message_words.tentative_words,
+    message_words.gratitude_markers,
+    message_words.discourse_markers,
+    message_words.existential_language,
+    message_words.meta_commentary,
+    message_words.hedge_words / greatest(counts.word_count, 1) as hedge_density,
+    cast({{ proper_noun_count('counts.content') }} as integer) as proper_noun_count,
+
+    cast(counts.passive_count as integer) as passive_voice,
+
+    -- style
+    if(
+        counts.word_count = 0,
+        0.5,
+        greatest(0, least(1,
+            0.5
+            - counts.apostrophe_count / greatest(counts.word_count, 1) * 0.3
+            - counts.exclamation_count / greatest(counts.word_count, 1) * 0.2
+            - counts.double_question_count / greatest(counts.word_count, 1) * 0.1
+            + counts.long_word_count / greatest(counts.word_count, 1) * 0.3
+        ))
+    ) as formality_score,
+    if(
+        counts.word_count = 0,
+        null,
+        206.835
+        - 1.015 * counts.word_count / greatest(counts.sentence_count, 1)
+        - 84.6 * {{ syllable_count('counts.words', 'counts.tokens') }} / greatest(counts.word_count, 1)
+    ) as flesch_reading_ease,
+
+    counts.fingerprint
+
+from counts
+
+inner join message_words
+    on
+        counts.conversation_id = message_words.conversation_id
+        and counts.turn_number = message_words.turn_number
+        and counts.agent_id = message_words.agent_id
+        and counts.fingerprint = message_words.fingerprint
