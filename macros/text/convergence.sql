@@ -3,9 +3,9 @@
 {#- A message without agent labels, with at most one blank line in a row, stripped. -#}
 {% macro cleaned_content(content) -%}
     {{ stripped(
-        "regexp_replace(regexp_replace(" ~ content
-        ~ ", '\\*\\*Agent [AB]\\*\\*(?::[" ~ whitespace() ~ "]*)?', '', 'g'), '\\n["
-        ~ whitespace() ~ "]*\\n[" ~ whitespace() ~ "]*\\n', chr(10) || chr(10), 'g')"
+        "regexp_replace(if(contains(" ~ content ~ ", '**Agent '), regexp_replace(" ~ content
+        ~ ", '\\*\\*Agent [AB]\\*\\*(?::[" ~ whitespace() ~ "]*)?', '', 'g'), " ~ content
+        ~ "), '\\n[" ~ whitespace() ~ "]*\\n[" ~ whitespace() ~ "]*\\n', chr(10) || chr(10), 'g')"
     ) }}
 {%- endmacro %}
 
@@ -25,13 +25,7 @@
 
 {#- Jaccard's index of two lists taken as sets; 0 where both are empty. -#}
 {% macro jaccard_of_lists(a, b) -%}
-    coalesce(
-        len(list_intersect({{ a }}, {{ b }}))
-        / nullif(
-            list_unique({{ a }}) + list_unique({{ b }}) - len(list_intersect({{ a }}, {{ b }})), 0
-        ),
-        0.0
-    )
+    len(list_intersect({{ a }}, {{ b }})) / greatest(list_unique(list_concat({{ a }}, {{ b }})), 1)
 {%- endmacro %}
 
 {#- How alike two agents use one mark, per character of what they wrote. -#}

@@ -17,23 +17,26 @@
     end
 {%- endmacro %}
 
-{#- How many different elements a list holds once ('= 1') or repeatedly ('> 1'). -#}
-{% macro occurring(elements, times) -%}
-    coalesce(
-        len(list_filter(
-            map_values(list_histogram({{ elements }})), lambda occurrences: occurrences {{ times }}
-        )),
-        0
+{#- Shannon's entropy in bits of a distribution, from how often each of its elements occurs
+    and how many there are in all: -sum(p log2 p) with p = times / total. 0 for one element
+    or none. -#}
+{% macro entropy_of_counts(occurrences, total) -%}
+    if(
+        len({{ occurrences }}) < 2,
+        0.0,
+        log2({{ total }})
+        - list_sum(list_transform({{ occurrences }}, lambda times: times * log2(times)))
+        / ({{ total }})
     )
 {%- endmacro %}
 
-{#- Each element with its number among its equals, as a hash: sets of these are multisets. -#}
-{% macro numbered_elements(elements) -%}
-    coalesce(
-        flatten(list_transform(
-            map_entries(list_histogram({{ elements }})),
-            lambda entry: list_transform(range(cast(entry.value as bigint)), lambda place: hash(entry.key, place))
-        )),
-        []
-    )
+{#- Each word of a frequency map with its number among its equals, as a hash: sets of these
+    are multisets of words. -#}
+{% macro numbered_words(frequencies) -%}
+    flatten(list_transform(
+        map_entries({{ frequencies }}),
+        lambda entry: list_transform(
+            range(cast(entry.value as bigint)), lambda place: hash(entry.key, place)
+        )
+    ))
 {%- endmacro %}

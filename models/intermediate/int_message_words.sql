@@ -8,6 +8,12 @@
     )
 }}
 
+{%- set message_key %}
+    hash(
+        changed_messages.conversation_id, changed_messages.turn_number, changed_messages.agent_id
+    )
+{%- endset %}
+
 with
 
 message_tokens as (
@@ -38,13 +44,14 @@ changed_messages as (
 
 ),
 
--- Words as hashes: numbers are cheaper to carry and compare than text.
+-- Words and messages as hashes: numbers are cheaper to carry, sort and compare than text.
 message_histograms as (
 
     select
-        conversation_id,
+        hash(conversation_id) as conversation,
+        hash(conversation_id, turn_number, agent_id) as message,
         turn_number,
-        agent_id,
+        agent_id = 'agent_a' as is_agent_a,
         list_histogram(list_transform(tokens, lambda token: hash(token))) as histogram
 
     from changed_messages
@@ -54,9 +61,10 @@ message_histograms as (
 message_entries as (
 
     select
-        conversation_id,
+        conversation,
+        message,
         turn_number,
-        agent_id,
+        is_agent_a,
         -- Exact, so that sums do not depend on the order of rows.
         cast(1.0 / cardinality(histogram) as decimal(18, 17)) as vocabulary_share,
         unnest(map_entries(histogram)) as entry
@@ -68,13 +76,13 @@ message_entries as (
 words as (
 
     select
-        conversation_id,
+        message,
         turn_number,
-        agent_id,
+        is_agent_a,
         vocabulary_share,
         entry.key as word,
         entry.value as occurrences,
-        hash(conversation_id, entry.key) as conversation_word
+        hash(conversation, entry.key) as conversation_word
 
     from message_entries
 
@@ -85,21 +93,18 @@ words as (
 word_uses as (
 
     select
-        conversation_id,
-        turn_number,
-        agent_id,
-        count(*) filter (where agent_id = 'agent_a') over earlier_uses as earlier_uses_a,
-        count(*) filter (where agent_id = 'agent_b') over earlier_uses as earlier_uses_b,
-        sum(vocabulary_share) filter (where agent_id = 'agent_a') over earlier_uses
-            as earlier_shares_a,
-        sum(vocabulary_share) filter (where agent_id = 'agent_b') over earlier_uses
-            as earlier_shares_b
+        message,
+        is_agent_a,
+        count(*) over earlier_uses as earlier_uses,
+        count(*) filter (where is_agent_a) over earlier_uses as earlier_uses_a,
+        sum(vocabulary_share) over earlier_uses as earlier_shares,
+        sum(vocabulary_share) filter (where is_agent_a) over earlier_uses as earlier_shares_a
 
     from words
 
     window earlier_uses as (
         partition by conversation_word
-        order by turn_number, agent_id
+        order by turn_number, is_agent_a desc
         rows between unbounded preceding and 1 preceding
     )
 
@@ -108,12 +113,11 @@ word_uses as (
 own_and_partner_uses as (
 
     select
-        conversation_id,
-        turn_number,
-        agent_id,
-        if(agent_id = 'agent_a', earlier_uses_a, earlier_uses_b) > 0 as is_own_word,
-        if(agent_id = 'agent_a', earlier_uses_b, earlier_uses_a) > 0 as is_partner_word,
-        if(agent_id = 'agent_a', earlier_shares_a, earlier_shares_b) as own_earlier_shares
+        message,
+        if(is_agent_a, earlier_uses_a, earlier_uses - earlier_uses_a) > 0 as is_own_word,
+        if(is_agent_a, earlier_uses - earlier_uses_a, earlier_uses_a) > 0 as is_partner_word,
+        if(is_agent_a, earlier_shares_a, earlier_shares - coalesce(earlier_shares_a, 0))
+            as own_earlier_shares
 
     from word_uses
 
@@ -122,25 +126,21 @@ own_and_partner_uses as (
 word_totals as (
 
     select
-        conversation_id,
-        turn_number,
-        agent_id,
+        message,
         count(*) filter (where not is_own_word) as new_words,
         count(*) filter (where not is_own_word and is_partner_word) as newly_shared_words,
         sum(own_earlier_shares) as repeated_shares
 
     from own_and_partner_uses
 
-    group by conversation_id, turn_number, agent_id
+    group by message
 
 ),
 
 marker_totals as (
 
     select
-        words.conversation_id,
-        words.turn_number,
-        words.agent_id,
+        words.message,
         sum(words.occurrences) filter (where linguistic_markers.category = 'hedge')
             as hedge_words,
         sum(words.occurrences) filter (where linguistic_markers.category = 'agreement')
@@ -175,7 +175,7 @@ marker_totals as (
     inner join linguistic_markers
         on words.word = hash(linguistic_markers.marker)
 
-    group by words.conversation_id, words.turn_number, words.agent_id
+    group by words.message
 
 )
 
@@ -205,13 +205,7 @@ select
 from changed_messages
 
 left join word_totals
-    on
-        changed_messages.conversation_id = word_totals.conversation_id
-        and changed_messages.turn_number = word_totals.turn_number
-        and changed_messages.agent_id = word_totals.agent_id
+    on {{ message_key }} = word_totals.message
 
 left join marker_totals
-    on
-        changed_messages.conversation_id = marker_totals.conversation_id
-        and changed_messages.turn_number = marker_totals.turn_number
-        and changed_messages.agent_id = marker_totals.agent_id
+    on {{ message_key }} = marker_totals.message

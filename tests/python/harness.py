@@ -26,8 +26,6 @@ import duckdb
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "sample_data" / "pidgin_output"
 STORE = "staging.stg_pidgin__event_lines"
-# Unit tests say nothing about the data at hand.
-WITHOUT_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 # Enough to build, where a test looks at the rows itself.
 WITHOUT_TESTS = ("--exclude-resource-type", "test", "unit_test")
 
@@ -40,10 +38,11 @@ class Outcome:
 
     success: bool
     messages: tuple[str, ...]
+    errors: tuple[str, ...]
 
     @property
     def text(self) -> str:
-        """All that it said, for failed assertions and for searching."""
+        """All that it said."""
         return "\n".join(self.messages)
 
 
@@ -108,10 +107,13 @@ class Project:
         from dbt.cli.main import dbtRunner
 
         messages: list[str] = []
+        errors: list[str] = []
 
         def note(event: Any) -> None:
-            if str(event.info.level) not in ("debug", "test"):
-                messages.append(str(event.info.msg))
+            if event.info.level == "error":
+                errors.append(event.info.msg)
+            if event.info.level not in ("debug", "test"):
+                messages.append(event.info.msg)
 
         with self._parsed_project(), _surroundings(self.environment):
             try:
@@ -120,8 +122,8 @@ class Project:
                 # dbt keeps the warehouse open, and with it the lock on the file.
                 DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         if result.exception is not None:
-            messages.append(str(result.exception))
-        return Outcome(result.success, tuple(messages))
+            errors.append(str(result.exception))
+        return Outcome(result.success, tuple(messages), tuple(errors))
 
     def dbt_process(self, *command: str) -> subprocess.Popen[str]:
         """Start a dbt command in a process of its own; wait for it before another."""
@@ -155,9 +157,8 @@ class Project:
 
     def build(self, *options: str) -> Outcome:
         """Run `dbt build`, with the tests of the data, and insist that it succeeds."""
-        options = options or WITHOUT_UNIT_TESTS
         outcome = self.dbt("build", *options)
-        assert outcome.success, outcome.text
+        assert outcome.success, "\n".join(outcome.errors)
         return outcome
 
     def build_only(self, *options: str) -> Outcome:

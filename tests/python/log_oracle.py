@@ -102,13 +102,8 @@ class Message:
 
     @property
     def tokens(self) -> list[str]:
-        """Its words, as Pidgin counts them, but each letter lower-cased by itself.
-
-        Python alone makes two characters of a Turkish dotted I, and looks at the end of
-        a word before it lower-cases a sigma.
-        """
-        lowered = "".join(letter.lower()[0] for letter in self.content or "")
-        return re.findall(r"\b[\w']+\b", lowered)
+        """Its words, as Pidgin counts them."""
+        return re.findall(r"\b[\w']+\b", (self.content or "").lower())
 
 
 @dataclass(frozen=True)

@@ -212,7 +212,6 @@ NAMES = (
     "--vars",
     "#hash",
     "~",
-    "back\\slash",
     "comma, dot.",
     "a=b&c",
     "tab\there",
@@ -426,6 +425,13 @@ def write_stories(folder: OutputFolder) -> None:
         ),
     )
 
+    # Words of every kind, and what looks like one; their counts are the oracle's.
+    maker = Conversation("words")
+    story(
+        "words_00000015/events_words.jsonl",
+        map(as_line, [maker.begin(), *maker.turn(0, WORDS, WORDS.swapcase())]),
+    )
+
     # An answer that was cut inside an emoji.
     maker = Conversation("cut")
     story(
@@ -436,6 +442,11 @@ def write_stories(folder: OutputFolder) -> None:
     )
 
 
+WORDS = (
+    "İstanbul IJsselmeer ΟΔΟΣ ΣΑΣ. Σ ΑΣ' ΑΣΑ 'ΣΣ' straße ẞ ǅ ﬁ Å Å naïve cafe\u0301 "
+    "don't don’t 'tis dogs' rock'n'roll ''a''b'' x_1 _ __a__ 3.14 1,000 ½ ① Ⅷ ² ＡＢ "
+    "हिन्दी ไทย 会話 かな العربية עברית 한국어 a\u200bb a\u00adb e\u0301 🙂 -- ’ ' ''"
+)
 HOSTILE = (
     "Robert'); DROP TABLE events; -- \" \\ \\' $$ ${HOME} {{ x }} {% y %} {# z #} %s"
     " {0} <script>alert('x')</script> \x00 \x1b[31m \u202e \u2028 ]]> */ /* --"
@@ -450,6 +461,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> OutputFolder:
         folder.write(f"lines/{name}.jsonl", case.content)
     for name in NAMES:
         folder.write(f"names/{name}/{name}.jsonl", joined([event(f"name {name}")]))
+    # It names no experiment: on Windows a backslash separates folders.
+    folder.write("back\\slash.jsonl", joined(['{"event_type":"BackslashEvent"}']))
     write_stories(folder)
 
     links = folder.path / "links"
@@ -539,6 +552,11 @@ def test_names_mean_nothing(built: Project, folder: OutputFolder, name: str) -> 
     assert built.query(
         "select count(*) from events where source_file = ?", [str(path)]
     ) == [(1,)]
+
+
+def test_backslash_in_a_name(built: Project, folder: OutputFolder) -> None:
+    """A file whose name holds a backslash is read like others."""
+    assert counts(built, folder.path / "back\\slash.jsonl") == (1, 1, 0, 0, 0)
 
 
 def test_links(built: Project, folder: OutputFolder) -> None:
@@ -805,14 +823,26 @@ def test_output_folder_with_a_hostile_name(
     neighbour.write("events_other.jsonl", conversation("other"))
     named = project(folder.path)
     named.build_only()
-    # By variable, which wins over the environment.
-    missing = named.reading(tmp_path / "missing")
-    missing.build_only("--vars", json.dumps({"pidgin_output_dir": str(folder.path)}))
     assert named.query("select conversation_id, experiment_id from conversations") == [
         ("named", "experiment_00000001")
     ]
     assert named.query("select source_file from event_files") == [
         (str(folder.path / "named_00000001/events_named.jsonl"),)
+    ]
+
+
+def test_variable_wins_over_environment(tmp_path: Path, project: ProjectMaker) -> None:
+    """The output folder can be given as a dbt variable, and then is that."""
+    # Without braces: dbt itself takes those in a variable for Jinja.
+    folder = OutputFolder(tmp_path / 'o\'ut "put" [1] %s *? $HOME é; -- #')
+    folder.write("events.jsonl", conversation("by variable"))
+    other = OutputFolder(tmp_path / "other")
+    other.write("events.jsonl", conversation("by environment"))
+    variables = json.dumps({"pidgin_output_dir": str(folder.path)})
+    chosen = project(other.path)
+    chosen.build_only("--vars", variables)
+    assert chosen.query("select conversation_id from conversations") == [
+        ("by variable",)
     ]
 
 

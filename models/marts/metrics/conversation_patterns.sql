@@ -266,51 +266,63 @@ halves as (
 
 ),
 
-half_tokens as (
+shuffled_places as (
 
     select
-        halves.*,
-        agent_a.tokens as a_tokens,
-        agent_b.tokens as b_tokens
+        *,
+        -- A half of one turn has no other partner.
+        if(half_length > 1, (place_in_half + half_length // 2) % half_length, null)
+            as shuffled_place
 
     from halves
 
-    inner join message_tokens as agent_a
-        on
-            halves.conversation_id = agent_a.conversation_id
-            and halves.turn_number = agent_a.turn_number
-            and agent_a.agent_id = 'agent_a'
-
-    inner join message_tokens as agent_b
-        on
-            halves.conversation_id = agent_b.conversation_id
-            and halves.turn_number = agent_b.turn_number
-            and agent_b.agent_id = 'agent_b'
-
 ),
 
-alignments as (
+shuffled_turns as (
 
     select
         own_turn.conversation_id,
         own_turn.half,
         own_turn.turn_number,
         own_turn.vocabulary_overlap,
-        if(
-            other_turn.turn_number is null,
-            null,
-            {{ jaccard_of_lists('own_turn.a_tokens', 'other_turn.b_tokens') }}
-        ) as shuffled_overlap
+        other_turn.turn_number as shuffled_turn_number
 
-    from half_tokens as own_turn
+    from shuffled_places as own_turn
 
-    left join half_tokens as other_turn
+    left join shuffled_places as other_turn
         on
             own_turn.conversation_id = other_turn.conversation_id
             and own_turn.half = other_turn.half
-            and own_turn.half_length > 1
-            and (own_turn.place_in_half + own_turn.half_length // 2) % own_turn.half_length
-            = other_turn.place_in_half
+            and own_turn.shuffled_place = other_turn.place_in_half
+
+),
+
+alignments as (
+
+    select
+        shuffled_turns.conversation_id,
+        shuffled_turns.half,
+        shuffled_turns.turn_number,
+        shuffled_turns.vocabulary_overlap,
+        if(
+            agent_b.tokens is null,
+            null,
+            {{ jaccard_of_lists('agent_a.tokens', 'agent_b.tokens') }}
+        ) as shuffled_overlap
+
+    from shuffled_turns
+
+    inner join message_tokens as agent_a
+        on
+            shuffled_turns.conversation_id = agent_a.conversation_id
+            and shuffled_turns.turn_number = agent_a.turn_number
+            and agent_a.agent_id = 'agent_a'
+
+    left join message_tokens as agent_b
+        on
+            shuffled_turns.conversation_id = agent_b.conversation_id
+            and shuffled_turns.shuffled_turn_number = agent_b.turn_number
+            and agent_b.agent_id = 'agent_b'
 
 ),
 

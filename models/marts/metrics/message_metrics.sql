@@ -99,22 +99,35 @@ ngrams as (
 
 ),
 
+-- How often each word and phrase occurs; the words themselves no longer matter.
+histograms as (
+
+    select
+        *,
+        coalesce(map_values(list_histogram(token_hashes)), []) as word_occurrences,
+        coalesce(map_values(list_histogram(bigrams)), []) as bigram_occurrences,
+        coalesce(map_values(list_histogram(trigrams)), []) as trigram_occurrences
+
+    from ngrams
+
+),
+
 counts as (
 
     select
         *,
         length(content) as message_length,
         len(tokens) as word_count,
-        list_unique(token_hashes) as vocabulary_size,
+        len(word_occurrences) as vocabulary_size,
         -- Pieces between runs of sentence marks that hold more than white space.
         {{ match_count('content', sentence_pattern()) }} as sentence_count,
         len(list_filter(
             string_split({{ stripped('content') }}, chr(10) || chr(10)),
             lambda paragraph: regexp_matches(paragraph, '[^{{ whitespace() }}]')
         )) as paragraph_count,
-        {{ occurring('token_hashes', '= 1') }} as hapax_count,
-        {{ occurring('bigrams', '> 1') }} as repeated_bigrams,
-        {{ occurring('trigrams', '> 1') }} as repeated_trigrams,
+        len(list_filter(word_occurrences, lambda times: times = 1)) as hapax_count,
+        len(list_filter(bigram_occurrences, lambda times: times > 1)) as repeated_bigrams,
+        len(list_filter(trigram_occurrences, lambda times: times > 1)) as repeated_trigrams,
         {{ occurrence_count('content', "'!'") }} as exclamation_count,
         {{ occurrence_count('content', "'?'") }} as question_count,
         -- Overlapping pairs: a run of n question marks holds n - 1.
@@ -124,7 +137,7 @@ counts as (
         len(list_filter(tokens, lambda token: length(token) > 7)) as long_word_count,
         {{ passive_count('tokens', 'token_hashes') }} as passive_count
 
-    from ngrams
+    from histograms
 
     cross join passive_words
 
@@ -152,7 +165,7 @@ select
     if(
         counts.word_count < 3,
         0,
-        (list_unique(counts.bigrams) + list_unique(counts.trigrams))
+        (len(counts.bigram_occurrences) + len(counts.trigram_occurrences))
         / greatest(2 * counts.word_count - 3, 1)
     ) as lexical_diversity_index,
     cast(counts.repeated_bigrams as integer) as repeated_bigrams,
@@ -168,8 +181,9 @@ select
     message_words.newly_shared_words,
 
     -- information
-    coalesce(list_entropy(counts.tokens), 0) as word_entropy,
-    coalesce(list_entropy(counts.bigrams), 0) as bigram_entropy,
+    {{ entropy_of_counts('counts.word_occurrences', 'counts.word_count') }} as word_entropy,
+    {{ entropy_of_counts('counts.bigram_occurrences', 'counts.word_count - 1') }}
+        as bigram_entropy,
     coalesce(list_entropy(counts.characters), 0) as character_entropy,
     {{ compression_ratio('counts.content') }} as compression_ratio,
 

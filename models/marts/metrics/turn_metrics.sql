@@ -82,6 +82,26 @@ turn_tokens as (
 
 ),
 
+turn_frequencies as (
+
+    select
+        conversation_id,
+        turn_number,
+        completed_at,
+        convergence_score,
+        fingerprint,
+        is_spoken,
+        a_tokens,
+        b_tokens,
+        {{ word_frequencies('a_tokens') }} as a_frequencies,
+        {{ word_frequencies('b_tokens') }} as b_frequencies,
+        if(is_spoken, {{ word_frequencies('list_concat(a_tokens, b_tokens)') }}, null)
+            as both_frequencies
+
+    from turn_tokens
+
+),
+
 -- Both sides of the turns in which both agents spoke. Words as hashes: numbers are cheaper
 -- to compare than text.
 hashed_turns as (
@@ -89,11 +109,13 @@ hashed_turns as (
     select
         conversation_id,
         turn_number,
+        a_frequencies,
+        b_frequencies,
         list_transform(a_tokens, lambda token: hash(token)) as a_hashes,
         list_transform(b_tokens, lambda token: hash(token)) as b_hashes,
         least(6, len(a_tokens), len(b_tokens)) as longest_phrase
 
-    from turn_tokens
+    from turn_frequencies
 
     where is_spoken
 
@@ -104,11 +126,29 @@ phrases as (
     select
         *
         {%- for n in range(2, 7) %},
-        {{ ngrams('a_hashes', n) }} as a_{{ n }},
-        {{ ngrams('b_hashes', n) }} as b_{{ n }}
+        {{ ngrams('a_hashes', n) }} as a_phrases_{{ n }},
+        {{ ngrams('b_hashes', n) }} as b_phrases_{{ n }}
         {%- endfor %}
 
     from hashed_turns
+
+),
+
+phrase_counts as (
+
+    select
+        conversation_id,
+        turn_number,
+        a_frequencies,
+        b_frequencies,
+        longest_phrase
+        {%- for n in range(2, 7) %},
+        list_unique(a_phrases_{{ n }}) as a_{{ n }},
+        list_unique(b_phrases_{{ n }}) as b_{{ n }},
+        len(list_intersect(a_phrases_{{ n }}, b_phrases_{{ n }})) as shared_{{ n }}
+        {%- endfor %}
+
+    from phrases
 
 ),
 
@@ -117,16 +157,12 @@ word_comparisons as (
     select
         conversation_id,
         turn_number,
-        list_unique(a_hashes) as a_words,
-        list_unique(b_hashes) as b_words,
-        list_unique(list_concat(a_hashes, b_hashes)) as both_words,
-        len(a_hashes) + len(b_hashes) as both_tokens,
-        len(list_intersect({{ numbered_elements('a_hashes') }}, {{ numbered_elements('b_hashes') }}))
+        len(list_intersect({{ numbered_words('a_frequencies') }}, {{ numbered_words('b_frequencies') }}))
             as shared_tokens,
-        {{ mimicry_score('a', 'b', 'longest_phrase') }} as mimicry_score_a_to_b,
-        {{ mimicry_score('b', 'a', 'longest_phrase') }} as mimicry_score_b_to_a
+        {{ mimicry_score('a', 'longest_phrase') }} as mimicry_score_a_to_b,
+        {{ mimicry_score('b', 'longest_phrase') }} as mimicry_score_b_to_a
 
-    from phrases
+    from phrase_counts
 
 ),
 
@@ -275,12 +311,12 @@ scores as (
 )
 
 select
-    turn_tokens.conversation_id,
-    turn_tokens.turn_number,
-    turn_tokens.completed_at as timestamp,
+    turn_frequencies.conversation_id,
+    turn_frequencies.turn_number,
+    turn_frequencies.completed_at as timestamp,
 
     -- the live score, as recorded and computed anew
-    turn_tokens.convergence_score,
+    turn_frequencies.convergence_score,
     scores.convergence_balanced,
     scores.convergence_structural,
     scores.convergence_semantic,
@@ -288,10 +324,12 @@ select
 
     -- words
     {{ jaccard_of_counts(
-        'word_comparisons.a_words', 'word_comparisons.b_words', 'word_comparisons.both_words'
+        'cardinality(turn_frequencies.a_frequencies)',
+        'cardinality(turn_frequencies.b_frequencies)',
+        'cardinality(turn_frequencies.both_frequencies)'
     ) }} as vocabulary_overlap,
     if(
-        turn_tokens.is_spoken,
+        turn_frequencies.is_spoken,
         {{ jaccard_of_counts(
             'cumulative_vocabularies.a_words',
             'cumulative_vocabularies.b_words',
@@ -300,11 +338,9 @@ select
         ) }},
         null
     ) as cumulative_convergence,
-    if(
-        word_comparisons.a_words = 0 or word_comparisons.b_words = 0,
-        0,
-        2 * word_comparisons.shared_tokens / word_comparisons.both_tokens
-    ) as phrase_alignment,
+    2 * word_comparisons.shared_tokens
+    / greatest(len(turn_frequencies.a_tokens) + len(turn_frequencies.b_tokens), 1)
+        as phrase_alignment,
     word_comparisons.mimicry_score_a_to_b,
     word_comparisons.mimicry_score_b_to_a,
 
@@ -329,24 +365,21 @@ select
     / nullif(message_pairs.a_word_count + message_pairs.b_word_count, 0) as turn_taking_balance,
 
     if(
-        turn_tokens.is_spoken,
+        turn_frequencies.is_spoken,
         struct_pack(
-            vocabulary_size := cast(word_comparisons.both_words as integer),
-            unique_words := cast(word_comparisons.both_words as integer),
+            vocabulary_size := cast(cardinality(turn_frequencies.both_frequencies) as integer),
+            unique_words := cast(cardinality(turn_frequencies.both_frequencies) as integer),
             type_token_ratio
-            := word_comparisons.both_words / greatest(word_comparisons.both_tokens, 1)
+            := cardinality(turn_frequencies.both_frequencies)
+            / greatest(len(turn_frequencies.a_tokens) + len(turn_frequencies.b_tokens), 1)
         ),
         null
     ) as lexical_metrics,
+    turn_frequencies.both_frequencies as word_frequencies,
+    turn_frequencies.a_frequencies as agent_a_word_frequencies,
+    turn_frequencies.b_frequencies as agent_b_word_frequencies,
     if(
-        turn_tokens.is_spoken,
-        {{ word_frequencies('list_concat(turn_tokens.a_tokens, turn_tokens.b_tokens)') }},
-        null
-    ) as word_frequencies,
-    {{ word_frequencies('turn_tokens.a_tokens') }} as agent_a_word_frequencies,
-    {{ word_frequencies('turn_tokens.b_tokens') }} as agent_b_word_frequencies,
-    if(
-        turn_tokens.is_spoken,
+        turn_frequencies.is_spoken,
         json_object(
             'content_similarity', convergence_components.content_similarity,
             'length_similarity', convergence_components.length_similarity,
@@ -356,38 +389,38 @@ select
         ),
         null
     ) as extended_metrics,
-    turn_tokens.fingerprint
+    turn_frequencies.fingerprint
 
-from turn_tokens
+from turn_frequencies
 
 left join word_comparisons
     on
-        turn_tokens.conversation_id = word_comparisons.conversation_id
-        and turn_tokens.turn_number = word_comparisons.turn_number
+        turn_frequencies.conversation_id = word_comparisons.conversation_id
+        and turn_frequencies.turn_number = word_comparisons.turn_number
 
 left join message_pairs
     on
-        turn_tokens.conversation_id = message_pairs.conversation_id
-        and turn_tokens.turn_number = message_pairs.turn_number
+        turn_frequencies.conversation_id = message_pairs.conversation_id
+        and turn_frequencies.turn_number = message_pairs.turn_number
 
 left join cumulative_vocabularies
     on
-        turn_tokens.conversation_id = cumulative_vocabularies.conversation_id
-        and turn_tokens.turn_number = cumulative_vocabularies.turn_number
+        turn_frequencies.conversation_id = cumulative_vocabularies.conversation_id
+        and turn_frequencies.turn_number = cumulative_vocabularies.turn_number
 
 left join convergence_components
     on
-        turn_tokens.conversation_id = convergence_components.conversation_id
-        and turn_tokens.turn_number = convergence_components.turn_number
-        and turn_tokens.fingerprint = convergence_components.fingerprint
+        turn_frequencies.conversation_id = convergence_components.conversation_id
+        and turn_frequencies.turn_number = convergence_components.turn_number
+        and turn_frequencies.fingerprint = convergence_components.fingerprint
 
 left join scores
     on
-        turn_tokens.conversation_id = scores.conversation_id
-        and turn_tokens.turn_number = scores.turn_number
+        turn_frequencies.conversation_id = scores.conversation_id
+        and turn_frequencies.turn_number = scores.turn_number
 
 -- Only where the metrics of both messages and the components are of the same state; after a
 -- build of a selection they may not be.
 where
-    not turn_tokens.is_spoken
+    not turn_frequencies.is_spoken
     or (message_pairs.turn_number is not null and convergence_components.turn_number is not null)
