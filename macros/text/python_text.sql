@@ -11,17 +11,28 @@
     \p{L}\p{N}_
 {%- endmacro %}
 
+{#- Letters that have a case, for use inside a character class. -#}
+{% macro cased_characters() -%}
+    \p{Lu}\p{Ll}\p{Lt}ªº\x{2160}-\x{217f}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189}
+{%- endmacro %}
+
+{#- What may stand between the letters of a word without parting it, likewise. -#}
+{% macro case_ignorable_characters() -%}
+    \p{Mn}\p{Me}\p{Cf}\p{Lm}\p{Sk}''.:·’\x{387}\x{55f}\x{5f4}\x{2018}\x{2024}\x{2027}\x{fe13}\x{fe52}\x{fe55}\x{ff07}\x{ff0e}\x{ff1a}
+{%- endmacro %}
+
 {#- str.lower. It differs from letter by letter in two places: the dotted capital I becomes
-    two characters, and a sigma that ends a word gets its final form. A sigma ends a word
-    if a cased letter stands before it and none behind it, whatever stands in between that
-    does not separate words (marks, apostrophes, full stops). -#}
+    two characters, and a sigma that ends a word gets its final form: one with a cased
+    letter before it and none behind it, passing over what does not part words. -#}
 {% macro lower_case(text) -%}
     lower(
         if(
             contains({{ text }}, 'Σ'),
             regexp_replace(
                 replace({{ text }}, 'İ', 'i̇'),
-                '([\p{Lu}\p{Ll}\p{Lt}][\p{Mn}\p{Me}\p{Cf}\p{Lm}\p{Sk}''.:·’]*)Σ([\p{Mn}\p{Me}\p{Cf}\p{Lm}\p{Sk}''.:·’]*(?:[^\p{Lu}\p{Ll}\p{Lt}\p{Mn}\p{Me}\p{Cf}\p{Lm}\p{Sk}''.:·’]|$))',
+                '([{{ cased_characters() }}][{{ case_ignorable_characters() }}]*)Σ'
+                || '([{{ case_ignorable_characters() }}]*'
+                || '(?:[^{{ cased_characters() }}{{ case_ignorable_characters() }}]|$))',
                 '\1ς\2',
                 'g'
             ),
