@@ -1,11 +1,14 @@
 {#- Steps of Pidgin's live convergence score (pidgin/analysis/convergence.py of 1.1.0). -#}
 
-{#- A message without agent labels, with at most one blank line in a row, stripped. -#}
+{#- A message without agent labels, with at most one blank line in a row, stripped. Two passes
+    over the labels, as in Pidgin: those with a colon, then the rest. -#}
 {% macro cleaned_content(content) -%}
     {{ stripped(
-        "regexp_replace(if(contains(" ~ content ~ ", '**Agent '), regexp_replace(" ~ content
-        ~ ", '\\*\\*Agent [AB]\\*\\*(?::[" ~ whitespace() ~ "]*)?', '', 'g'), " ~ content
-        ~ "), '\\n[" ~ whitespace() ~ "]*\\n[" ~ whitespace() ~ "]*\\n', chr(10) || chr(10), 'g')"
+        "regexp_replace(if(contains(" ~ content ~ ", '**Agent '), "
+        ~ "regexp_replace(regexp_replace(" ~ content
+        ~ ", '\\*\\*Agent [AB]\\*\\*:[" ~ whitespace() ~ "]*', '', 'g'), "
+        ~ "'\\*\\*Agent [AB]\\*\\*', '', 'g'), " ~ content ~ "), "
+        ~ "'\\n[" ~ whitespace() ~ "]*\\n[" ~ whitespace() ~ "]*\\n', chr(10) || chr(10), 'g')"
     ) }}
 {%- endmacro %}
 
