@@ -55,3 +55,13 @@
 {% macro occurrence_count(text, part) -%}
     ((length({{ text }}) - length(replace({{ text }}, {{ part }}, ''))) // length({{ part }}))
 {%- endmacro %}
+
+{#- list(text): the characters, one by one. -#}
+{% macro characters(text) -%}
+    string_split({{ text }}, '')
+{%- endmacro %}
+
+{#- str.split: what white space separates. -#}
+{% macro spaced_words(text) -%}
+    regexp_extract_all({{ text }}, '[^{{ whitespace() }}]+')
+{%- endmacro %}

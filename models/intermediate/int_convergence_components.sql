@@ -81,14 +81,16 @@ features as (
         {{ match_count('content', '[.!?]+[' ~ whitespace() ~ ']') }}
         + if(content = '' or regexp_matches(content, '[.!?]$'), 0, 1) as sentences,
         {{ occurrence_count('content', 'chr(10) || chr(10)') }} + 1 as paragraphs,
-        {{ match_count('content', '(?m)^[' ~ whitespace() ~ ']*[-*•]|\\p{Nd}+\\.') }} as list_items,
+        {{ match_count('content', '(?m)^[' ~ whitespace() ~ ']*[-*•]|\\p{Nd}+\\.') }}
+            as list_items,
         {{ occurrence_count('marks', "'?'") }} as questions,
         {{ occurrence_count('marks', "'```'") }} as code_fences,
         {{ occurrence_count('marks', "'!'") }} as exclamations,
         {{ occurrence_count('marks', "','") }} as commas,
         {{ occurrence_count('marks', "';'") }} as semicolons,
         {{ occurrence_count('marks', "':'") }} as colons,
-        {{ occurrence_count('marks', "'-'") }} + {{ occurrence_count('marks', "'—'") }} as dashes
+        {{ occurrence_count('marks', "'-'") }} + {{ occurrence_count('marks', "'—'") }}
+            as dashes
 
     from marked_messages
 
@@ -103,14 +105,14 @@ windows as (
         agent_a.fingerprint,
         {{ lower_case('agent_a.content') }} as a_content,
         {{ lower_case('agent_b.content') }} as b_content,
-        count(*) over recent_turns as turns
-        {%- for feature in [
+        {% for feature in [
             'characters', 'sentences', 'paragraphs', 'list_items', 'questions', 'code_fences',
             'exclamations', 'commas', 'semicolons', 'colons', 'dashes',
-        ] %},
-        sum(agent_a.{{ feature }}) over recent_turns as a_{{ feature }},
-        sum(agent_b.{{ feature }}) over recent_turns as b_{{ feature }}
-        {%- endfor %}
+        ] -%}
+            sum(agent_a.{{ feature }}) over recent_turns as a_{{ feature }},
+            sum(agent_b.{{ feature }}) over recent_turns as b_{{ feature }},
+        {% endfor -%}
+        count(*) over recent_turns as turns
 
     from features as agent_a
 
@@ -140,11 +142,8 @@ select
             then least(length(a_content), length(b_content))
             / greatest(length(a_content), length(b_content))
         when length(a_content) < 50 and length(b_content) < 50
-            then {{ jaccard_of_lists("string_split(a_content, '')", "string_split(b_content, '')") }}
-        else {{ jaccard_of_lists(
-            "regexp_extract_all(a_content, '[^" ~ whitespace() ~ "]+')",
-            "regexp_extract_all(b_content, '[^" ~ whitespace() ~ "]+')"
-        ) }}
+            then {{ jaccard_of_lists(characters('a_content'), characters('b_content')) }}
+        else {{ jaccard_of_lists(spaced_words('a_content'), spaced_words('b_content')) }}
     end as content_similarity,
     {{ ratio_or_zero('a_characters / turns', 'b_characters / turns') }} as length_similarity,
     {{ ratio_or_zero('a_sentences / turns', 'b_sentences / turns') }} as sentence_similarity,

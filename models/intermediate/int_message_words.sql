@@ -80,9 +80,9 @@ words as (
         turn_number,
         is_agent_a,
         vocabulary_share,
-        entry.key as word,
-        entry.value as occurrences,
-        hash(conversation, entry.key) as conversation_word
+        entry['key'] as word,
+        entry['value'] as occurrences,
+        hash(conversation, entry['key']) as conversation_word
 
     from message_entries
 
@@ -104,7 +104,7 @@ word_uses as (
 
     window earlier_uses as (
         partition by conversation_word
-        order by turn_number, is_agent_a desc
+        order by turn_number asc, is_agent_a desc
         rows between unbounded preceding and 1 preceding
     )
 

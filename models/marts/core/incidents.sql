@@ -83,7 +83,10 @@ trouble as (
             '$.error_type', '$.error_message', '$.provider', '$.context',
             '$.wait_time', '$.timeout_seconds', '$.messages_dropped',
             '$.interrupt_source', '$.paused_during', '$.reason', '$.retryable'
-        ]) as field
+        ]) as field,
+        replace(
+            json_extract_string(trouble_and_turns.event_data, '$.paused_during'), '_', ' '
+        ) as pause
 
     from trouble_and_turns
 
@@ -111,7 +114,7 @@ select
         when 'truncation' then 'dropped ' || trouble.field[7] || ' messages'
         when 'empty_reply' then 'the reply held no text'
         when 'interrupt'
-            then coalesce('by ' || trouble.field[8], 'paused ' || replace(trouble.field[9], '_', ' '))
+            then coalesce('by ' || trouble.field[8], 'paused ' || trouble.pause)
         else trouble.field[2]
     end as detail,
     trouble.field[1] as error_type,

@@ -68,12 +68,15 @@ turn_totals as (
             ),
             cast('nan' as double)
         ) as convergence_velocity,
-        min(turn_metrics.turn_number) filter (
-            where
+        min(
+            if(
                 struct_extract(turn_metrics.lexical_metrics, 'type_token_ratio')
                 < {{ var('vocabulary_collapse_ratio') }}
                 -- A turn without words has no vocabulary to collapse.
-                and struct_extract(turn_metrics.lexical_metrics, 'vocabulary_size') > 0
+                and struct_extract(turn_metrics.lexical_metrics, 'vocabulary_size') > 0,
+                turn_metrics.turn_number,
+                null
+            )
         ) as vocabulary_collapse_turn
 
     from turn_metrics
@@ -174,7 +177,8 @@ pattern_turns as (
             {
                 'pattern': 'gratitude_spiral',
                 'turns': {{ var('gratitude_spiral_turns') }},
-                'holds': gratitude_markers / greatest(words, 1) > {{ var('gratitude_spiral_density') }}
+                'holds':
+                gratitude_markers / greatest(words, 1) > {{ var('gratitude_spiral_density') }}
             },
             {
                 'pattern': 'echo_chamber',
@@ -204,16 +208,16 @@ pattern_runs as (
     select
         conversation_id,
         turn_number,
-        pattern_turn.pattern as pattern,
-        pattern_turn.turns as turns_needed,
+        pattern_turn['pattern'] as pattern,
+        pattern_turn['turns'] as turns_needed,
         place - row_number() over (
-            partition by conversation_id, pattern_turn.pattern
+            partition by conversation_id, pattern_turn['pattern']
             order by place
         ) as run
 
     from pattern_turns
 
-    where pattern_turn.holds
+    where pattern_turn['holds']
 
 ),
 
@@ -379,8 +383,11 @@ select
         as has_echo_chamber,
     if(symbol_turns.conversation_id is null, null, pattern_onsets.symbolic_phase_turn is not null)
         as has_symbolic_phase,
-    if(symbol_turns.conversation_id is null, null, pattern_onsets.compression_phase_turn is not null)
-        as has_compression_phase,
+    if(
+        symbol_turns.conversation_id is null,
+        null,
+        pattern_onsets.compression_phase_turn is not null
+    ) as has_compression_phase,
 
     -- alignment
     alignment_totals.first_half_alignment,

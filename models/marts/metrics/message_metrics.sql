@@ -67,10 +67,9 @@ spoken_messages as (
         changed_messages.turn_number,
         changed_messages.agent_id,
         messages.content,
-        string_split(messages.content, '') as characters,
         changed_messages.tokens,
-        array_to_string(changed_messages.tokens, ' ') as words,
-        list_transform(changed_messages.tokens, lambda token: hash(token)) as token_hashes,
+        passive_words.be_forms,
+        passive_words.participles,
         row_number() over (
             partition by changed_messages.conversation_id, changed_messages.agent_id
             order by changed_messages.turn_number
@@ -86,6 +85,20 @@ spoken_messages as (
             and changed_messages.agent_id = messages.agent_id
             and changed_messages.fingerprint = messages.fingerprint
 
+    cross join passive_words
+
+),
+
+hashed_messages as (
+
+    select
+        *,
+        {{ characters('content') }} as characters,
+        array_to_string(tokens, ' ') as words,
+        list_transform(tokens, lambda token: hash(token)) as token_hashes
+
+    from spoken_messages
+
 ),
 
 ngrams as (
@@ -95,7 +108,7 @@ ngrams as (
         {{ ngrams('token_hashes', 2) }} as bigrams,
         {{ ngrams('token_hashes', 3) }} as trigrams
 
-    from spoken_messages
+    from hashed_messages
 
 ),
 
@@ -138,8 +151,6 @@ counts as (
         {{ passive_count('tokens', 'token_hashes') }} as passive_count
 
     from histograms
-
-    cross join passive_words
 
 )
 
@@ -190,7 +201,8 @@ select
     -- symbols
     length(regexp_replace(counts.content, '[\p{L}{{ whitespace() }}]+', '', 'g'))
     / greatest(counts.message_length, 1) as symbol_density,
-    cast({{ match_count('counts.content', '[' ~ pidgin_emoji() ~ ']+') }} as integer) as emoji_count,
+    cast({{ match_count('counts.content', '[' ~ pidgin_emoji() ~ ']+') }} as integer)
+        as emoji_count,
     cast({{ match_count('counts.content', '[' ~ pictographs() ~ ']') }} as integer)
         as pictograph_count,
     cast({{ match_count('counts.content', arrow_pattern()) }} as integer) as arrow_count,
@@ -230,27 +242,31 @@ select
     message_words.meta_commentary,
     message_words.hedge_words / greatest(counts.word_count, 1) as hedge_density,
     cast({{ proper_noun_count('counts.content') }} as integer) as proper_noun_count,
-
     cast(counts.passive_count as integer) as passive_voice,
 
     -- style
     if(
         counts.word_count = 0,
         0.5,
-        greatest(0, least(1,
-            0.5
-            - counts.apostrophe_count / greatest(counts.word_count, 1) * 0.3
-            - counts.exclamation_count / greatest(counts.word_count, 1) * 0.2
-            - counts.double_question_count / greatest(counts.word_count, 1) * 0.1
-            + counts.long_word_count / greatest(counts.word_count, 1) * 0.3
-        ))
+        greatest(
+            0,
+            least(
+                1,
+                0.5
+                - counts.apostrophe_count / greatest(counts.word_count, 1) * 0.3
+                - counts.exclamation_count / greatest(counts.word_count, 1) * 0.2
+                - counts.double_question_count / greatest(counts.word_count, 1) * 0.1
+                + counts.long_word_count / greatest(counts.word_count, 1) * 0.3
+            )
+        )
     ) as formality_score,
     if(
         counts.word_count = 0,
         null,
         206.835
         - 1.015 * counts.word_count / greatest(counts.sentence_count, 1)
-        - 84.6 * {{ syllable_count('counts.words', 'counts.tokens') }} / greatest(counts.word_count, 1)
+        - 84.6 * {{ syllable_count('counts.words', 'counts.tokens') }}
+        / greatest(counts.word_count, 1)
     ) as flesch_reading_ease,
 
     counts.fingerprint

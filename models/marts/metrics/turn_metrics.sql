@@ -124,11 +124,13 @@ hashed_turns as (
 phrases as (
 
     select
-        *
-        {%- for n in range(2, 7) %},
-        {{ ngrams('a_hashes', n) }} as a_phrases_{{ n }},
-        {{ ngrams('b_hashes', n) }} as b_phrases_{{ n }}
-        {%- endfor %}
+        *,
+        {% for n in range(2, 7) -%}
+            {{ ngrams('a_hashes', n) }} as a_phrases_{{ n }},
+            {{ ngrams('b_hashes', n) }} as b_phrases_{{ n }},
+        {% endfor -%}
+        {{ numbered_words('a_frequencies') }} as a_numbered_words,
+        {{ numbered_words('b_frequencies') }} as b_numbered_words
 
     from hashed_turns
 
@@ -139,14 +141,13 @@ phrase_counts as (
     select
         conversation_id,
         turn_number,
-        a_frequencies,
-        b_frequencies,
-        longest_phrase
-        {%- for n in range(2, 7) %},
-        list_unique(a_phrases_{{ n }}) as a_{{ n }},
-        list_unique(b_phrases_{{ n }}) as b_{{ n }},
-        len(list_intersect(a_phrases_{{ n }}, b_phrases_{{ n }})) as shared_{{ n }}
-        {%- endfor %}
+        longest_phrase,
+        {% for n in range(2, 7) -%}
+            list_unique(a_phrases_{{ n }}) as a_{{ n }},
+            list_unique(b_phrases_{{ n }}) as b_{{ n }},
+            len(list_intersect(a_phrases_{{ n }}, b_phrases_{{ n }})) as shared_{{ n }},
+        {% endfor -%}
+        len(list_intersect(a_numbered_words, b_numbered_words)) as shared_tokens
 
     from phrases
 
@@ -157,8 +158,7 @@ word_comparisons as (
     select
         conversation_id,
         turn_number,
-        len(list_intersect({{ numbered_words('a_frequencies') }}, {{ numbered_words('b_frequencies') }}))
-            as shared_tokens,
+        shared_tokens,
         {{ mimicry_score('a', 'longest_phrase') }} as mimicry_score_a_to_b,
         {{ mimicry_score('b', 'longest_phrase') }} as mimicry_score_b_to_a
 

@@ -12,7 +12,8 @@ fields as (
         source_file,
         manifest,
         {{ folder_of('source_file') }} as folder,
-        {{ experiment_id_from_path('source_file', sql_string(pidgin_output_dir())) }} as folder_experiment_id,
+        {{ experiment_id_from_path('source_file', sql_string(pidgin_output_dir())) }}
+            as folder_experiment_id,
         json_extract_string(manifest, [
             '$.experiment_id', '$.name', '$.status', '$.error',
             '$.created_at', '$.started_at', '$.completed_at', '$.total_conversations'
