@@ -34,11 +34,13 @@ def zlib_compressed_sizes(texts: pa.ChunkedArray | pa.Array) -> pa.Array:
     )
 
 
-class Plugin(BasePlugin):  # type: ignore[misc]
+class Plugin(BasePlugin):
     """Prepares the warehouse's place and adds the functions that SQL lacks."""
 
     def update_connection_config(
-        self, creds: DuckDBCredentials, config: dict[str, Any]
+        self,
+        creds: DuckDBCredentials,
+        config: dict[str, Any],  # noqa: ARG002 (dbt-duckdb passes it)
     ) -> None:
         """Create the warehouse's folder, which DuckDB does not do itself.
 
@@ -49,7 +51,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
         """Register ``zlib_compressed_size(VARCHAR) -> BIGINT``, NULL for NULL."""
-        conn.create_function(
+        conn.create_function(  # type: ignore[call-overload]
             "zlib_compressed_size",
             zlib_compressed_sizes,
             ["VARCHAR"],

@@ -139,8 +139,7 @@ select
     case
         when a_content = b_content then 1.0
         when contains(a_content, b_content) or contains(b_content, a_content)
-            then least(length(a_content), length(b_content))
-            / greatest(length(a_content), length(b_content))
+            then {{ ratio_or_zero('length(a_content)', 'length(b_content)') }}
         when length(a_content) < 50 and length(b_content) < 50
             then {{ jaccard_of_lists(characters('a_content'), characters('b_content')) }}
         else {{ jaccard_of_lists(spaced_words('a_content'), spaced_words('b_content')) }}
