@@ -157,6 +157,7 @@ symbol_turns as (
 
     select
         conversation_id,
+        count(*) as turn_count,
         min(turn_number) filter (where has_symbols_a) as first_symbols_a,
         min(turn_number) filter (where has_symbols_b) as first_symbols_b
 
@@ -414,5 +415,8 @@ left join pattern_onsets
 left join alignment_totals
     on changed_conversations.conversation_id = alignment_totals.conversation_id
 
--- Only where the turns are of the same state; after a build of a selection they may not be.
-where coalesce(turn_totals.turn_count, 0) = changed_conversations.turn_count
+-- Only where turns and messages are of the same state; after a build of a selection they may
+-- not be.
+where
+    coalesce(turn_totals.turn_count, 0) = changed_conversations.turn_count
+    and coalesce(symbol_turns.turn_count, 0) = coalesce(turn_totals.spoken_turn_count, 0)

@@ -186,7 +186,8 @@ select
     if(
         counts.turn_number = 0 or counts.earlier_messages = 0,
         0,
-        message_words.repeated_shares / counts.earlier_messages
+        -- Shares are rounded to 17 places, so their sum may pass the 1 that it cannot pass.
+        least(message_words.repeated_shares / counts.earlier_messages, 1)
     ) as turn_repetition,
     message_words.new_words,
     message_words.newly_shared_words,
