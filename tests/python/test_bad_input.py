@@ -16,6 +16,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import test_marts_match_logs as comparison
 from conftest import ProjectMaker
@@ -554,6 +555,10 @@ def test_names_mean_nothing(built: Project, folder: OutputFolder, name: str) -> 
     ) == [(1,)]
 
 
+@pytest.mark.xfail(
+    duckdb.__version__.startswith("2."),
+    reason="DuckDB 2.0 lists no file with a backslash in its name",
+)
 def test_backslash_in_a_name(built: Project, folder: OutputFolder) -> None:
     """A file whose name holds a backslash is read like others."""
     assert counts(built, folder.path / "back\\slash.jsonl") == (1, 1, 0, 0, 0)
