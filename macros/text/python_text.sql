@@ -41,9 +41,9 @@
     )
 {%- endmacro %}
 
-{#- str.strip -#}
+{#- str.strip. trim() would do, but reads the whole text letter by letter. -#}
 {% macro stripped(text) -%}
-    trim({{ text }}, '{{ "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000" }}')
+    regexp_replace({{ text }}, '^[{{ whitespace() }}]+|[{{ whitespace() }}]+$', '', 'g')
 {%- endmacro %}
 
 {#- How often a pattern matches, without overlaps: len(re.findall(pattern, text)). -#}

@@ -17,11 +17,17 @@
 {%- endmacro %}
 
 {#- Numbers: runs of digits, joined by single points or commas, that are no part of a word.
-    Python's \b\d+(?:[.,]\d+)*\b: words that are not digits alone are taken out first. -#}
+    Python's \b\d+(?:[.,]\d+)*\b: words that are not digits alone are taken out first, of the
+    few stretches that hold a digit at all. -#}
 {% macro number_count(content) -%}
     len(regexp_extract_all(
         regexp_replace(
-            {{ content }},
+            array_to_string(
+                regexp_extract_all(
+                    {{ content }}, '[{{ word_characters() }}.,]*\p{Nd}[{{ word_characters() }}.,]*'
+                ),
+                ' '
+            ),
             '[{{ word_characters() }}]*[\p{L}\p{Nl}\p{No}_][{{ word_characters() }}]*',
             'x',
             'g'
@@ -30,30 +36,25 @@
     ))
 {%- endmacro %}
 
-{#- Words that begin with a capital and go on in small letters, other than at the start of a
-    sentence or line: the first word of each is taken out before counting. -#}
+{#- Words that begin with a capital and go on in small letters, other than the first of a
+    sentence or line. Apostrophes part no words. -#}
 {% macro proper_noun_count(content) -%}
-    len(list_filter(
-        regexp_extract_all(
-            regexp_replace(
-                {{ content }},
-                '(^|[.!?:\n]+)[^{{ word_characters() }}.!?:\n]*[{{ word_characters() }}'']+',
-                '\1',
-                'g'
-            ),
-            '[{{ word_characters() }}]+'
-        ),
-        lambda word: regexp_matches(word, '^\p{Lu}\p{Ll}')
-    ))
+    (
+        {{ match_count(content, '(?:^|[^' ~ word_characters() ~ "''])''*\\p{Lu}\\p{Ll}") }}
+        - {{ match_count(
+            content,
+            '(?:^|[.!?:\\n])[^' ~ word_characters() ~ '.!?:\\n]*\\p{Lu}\\p{Ll}'
+        ) }}
+    )
 {%- endmacro %}
 
-{#- Syllables of English words by groups of vowels: a silent e at the end of a word is taken
-    off, and every word has one at least. -#}
-{% macro syllable_count(words, tokens) -%}
-    (
-        len(regexp_extract_all({{ words }}, '[aeiouy]+'))
-        - len(regexp_extract_all({{ words }}, '[aeiouy][^aeiouy ]*[^aeiouyl ]e(?: |$)'))
-        + len(list_filter({{ tokens }}, lambda token: not regexp_matches(token, '[aeiouy]')))
+{#- Syllables of an English word by groups of vowels: an e at the end of a word is silent
+    behind a consonant, other than in -le behind another; every word has one at least. -#}
+{% macro syllable_count(word) -%}
+    greatest(
+        {{ match_count(word, '[aeiouy]+') }}
+        - if(regexp_matches({{ word }}, '[^aeiouy]e$') and not regexp_matches({{ word }}, '[^aeiouy]le$'), 1, 0),
+        1
     )
 {%- endmacro %}
 

@@ -30,13 +30,13 @@
     )
 {%- endmacro %}
 
-{#- Each word of a frequency map with its number among its equals, as a hash: sets of these
-    are multisets of words. -#}
-{% macro numbered_words(frequencies) -%}
+{#- The uses of each word of a frequency map beyond its first, numbered, as hashes: sets of
+    these are multisets of words. -#}
+{% macro numbered_repetitions(frequencies) -%}
     flatten(list_transform(
-        map_entries({{ frequencies }}),
+        list_filter(map_entries({{ frequencies }}), lambda entry: entry.value > 1),
         lambda entry: list_transform(
-            range(cast(entry.value as bigint)), lambda place: hash(entry.key, place)
+            range(1, cast(entry.value as bigint)), lambda place: hash(entry.key, place)
         )
     ))
 {%- endmacro %}

@@ -131,19 +131,44 @@ windows as (
         rows between 4 preceding and current row
     )
 
+),
+
+-- Text that the other's text contains is compared by length.
+contained_contents as (
+
+    select
+        *,
+        case
+            when a_content = b_content then 1.0
+            when contains(a_content, b_content) or contains(b_content, a_content)
+                then {{ ratio_or_zero('length(a_content)', 'length(b_content)') }}
+        end as containment,
+        length(a_content) < 50 and length(b_content) < 50 as is_short
+
+    from windows
+
+),
+
+-- Any other short text by its characters, longer text by its words.
+compared_contents as (
+
+    select
+        * exclude (a_content, b_content),
+        {% for content in ['a_content', 'b_content'] -%}
+            case
+                when containment is not null then []
+                when is_short then {{ characters(content) }}
+                else {{ spaced_words(content) }}
+            end as {{ content }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from contained_contents
+
 )
 
 select
     conversation_id,
     turn_number,
-    case
-        when a_content = b_content then 1.0
-        when contains(a_content, b_content) or contains(b_content, a_content)
-            then {{ ratio_or_zero('length(a_content)', 'length(b_content)') }}
-        when length(a_content) < 50 and length(b_content) < 50
-            then {{ jaccard_of_lists(characters('a_content'), characters('b_content')) }}
-        else {{ jaccard_of_lists(spaced_words('a_content'), spaced_words('b_content')) }}
-    end as content_similarity,
+    coalesce(containment, {{ jaccard_of_lists('a_content', 'b_content') }}) as content_similarity,
     {{ ratio_or_zero('a_characters / turns', 'b_characters / turns') }} as length_similarity,
     {{ ratio_or_zero('a_sentences / turns', 'b_sentences / turns') }} as sentence_similarity,
     (
@@ -161,4 +186,4 @@ select
     ) / 5 as punctuation_similarity,
     fingerprint
 
-from windows
+from compared_contents

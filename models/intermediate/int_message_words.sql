@@ -30,7 +30,12 @@ linguistic_markers as (
 
 changed_messages as (
 
-    select message_tokens.*
+    select
+        message_tokens.conversation_id,
+        message_tokens.turn_number,
+        message_tokens.agent_id,
+        message_tokens.tokens,
+        message_tokens.fingerprint
 
     from message_tokens
     {% if is_incremental() %}
@@ -44,30 +49,31 @@ changed_messages as (
 
 ),
 
--- Words and messages as hashes: numbers are cheaper to carry, sort and compare than text.
 message_histograms as (
+
+    select
+        conversation_id,
+        turn_number,
+        agent_id,
+        list_histogram(tokens) as histogram
+
+    from changed_messages
+
+),
+
+-- From here on messages and words as hashes: numbers are cheaper to carry, sort and compare
+-- than text.
+message_entries as (
 
     select
         hash(conversation_id) as conversation,
         hash(conversation_id, turn_number, agent_id) as message,
         turn_number,
         agent_id = 'agent_a' as is_agent_a,
-        list_histogram(list_transform(tokens, lambda token: hash(token))) as histogram
-
-    from changed_messages
-
-),
-
-message_entries as (
-
-    select
-        conversation,
-        message,
-        turn_number,
-        is_agent_a,
         -- Exact, so that sums do not depend on the order of rows.
         cast(1.0 / cardinality(histogram) as decimal(18, 17)) as vocabulary_share,
-        unnest(map_entries(histogram)) as entry
+        unnest(map_keys(histogram)) as word,
+        unnest(map_values(histogram)) as occurrences
 
     from message_histograms
 
@@ -80,46 +86,32 @@ words as (
         turn_number,
         is_agent_a,
         vocabulary_share,
-        entry['key'] as word,
-        entry['value'] as occurrences,
-        hash(conversation, entry['key']) as conversation_word
+        occurrences,
+        hash(word) as word,
+        hash(conversation, word) as conversation_word
 
     from message_entries
 
 ),
 
--- Each use of a word sees the earlier uses of it in its conversation: linear in the number
--- of words, where comparing every message with every earlier one is quadratic.
+-- Each use of a word sees the agent's earlier uses of it in the conversation: linear in the
+-- number of words, where comparing every message with every earlier one is quadratic.
 word_uses as (
 
     select
         message,
+        turn_number,
         is_agent_a,
-        count(*) over earlier_uses as earlier_uses,
-        count(*) filter (where is_agent_a) over earlier_uses as earlier_uses_a,
-        sum(vocabulary_share) over earlier_uses as earlier_shares,
-        sum(vocabulary_share) filter (where is_agent_a) over earlier_uses as earlier_shares_a
+        conversation_word,
+        sum(vocabulary_share) over own_earlier_uses as repeated_shares
 
     from words
 
-    window earlier_uses as (
-        partition by conversation_word
-        order by turn_number asc, is_agent_a desc
+    window own_earlier_uses as (
+        partition by conversation_word, is_agent_a
+        order by turn_number
         rows between unbounded preceding and 1 preceding
     )
-
-),
-
-own_and_partner_uses as (
-
-    select
-        message,
-        if(is_agent_a, earlier_uses_a, earlier_uses - earlier_uses_a) > 0 as is_own_word,
-        if(is_agent_a, earlier_uses - earlier_uses_a, earlier_uses_a) > 0 as is_partner_word,
-        if(is_agent_a, earlier_shares_a, earlier_shares - coalesce(earlier_shares_a, 0))
-            as own_earlier_shares
-
-    from word_uses
 
 ),
 
@@ -127,13 +119,72 @@ word_totals as (
 
     select
         message,
-        count(*) filter (where not is_own_word) as new_words,
-        count(*) filter (where not is_own_word and is_partner_word) as newly_shared_words,
-        sum(own_earlier_shares) as repeated_shares
+        count(*) filter (where repeated_shares is null) as new_words,
+        sum(repeated_shares) as repeated_shares
 
-    from own_and_partner_uses
+    from word_uses
 
     group by message
+
+),
+
+-- A word that both agents use is shared from the second one's first use on. In a turn, agent
+-- B answers A.
+first_shared_uses as (
+
+    select max_by(message, 2 * turn_number + if(is_agent_a, 0, 1)) as message
+
+    from word_uses
+
+    where repeated_shares is null
+
+    group by conversation_word
+
+    having count(*) = 2
+
+),
+
+shared_word_totals as (
+
+    select
+        message,
+        count(*) as newly_shared_words
+
+    from first_shared_uses
+
+    group by message
+
+),
+
+-- Each word is looked at once, however often it is said.
+vocabulary as (
+
+    select distinct word from message_entries
+
+),
+
+syllables as (
+
+    select
+        hash(word) as word,
+        {{ syllable_count('word') }} as syllables
+
+    from vocabulary
+
+),
+
+syllable_totals as (
+
+    select
+        words.message,
+        sum(words.occurrences * syllables.syllables) as syllables
+
+    from words
+
+    inner join syllables
+        on words.word = syllables.word
+
+    group by words.message
 
 ),
 
@@ -183,9 +234,14 @@ select
     changed_messages.conversation_id,
     changed_messages.turn_number,
     changed_messages.agent_id,
+    row_number() over (
+        partition by changed_messages.conversation_id, changed_messages.agent_id
+        order by changed_messages.turn_number
+    ) - 1 as earlier_messages,
     cast(coalesce(word_totals.new_words, 0) as integer) as new_words,
-    cast(coalesce(word_totals.newly_shared_words, 0) as integer) as newly_shared_words,
+    cast(coalesce(shared_word_totals.newly_shared_words, 0) as integer) as newly_shared_words,
     cast(coalesce(word_totals.repeated_shares, 0) as double) as repeated_shares,
+    cast(coalesce(syllable_totals.syllables, 0) as integer) as syllables,
     cast(coalesce(marker_totals.hedge_words, 0) as integer) as hedge_words,
     cast(coalesce(marker_totals.agreement_markers, 0) as integer) as agreement_markers,
     cast(coalesce(marker_totals.disagreement_markers, 0) as integer) as disagreement_markers,
@@ -206,6 +262,12 @@ from changed_messages
 
 left join word_totals
     on {{ message_key }} = word_totals.message
+
+left join shared_word_totals
+    on {{ message_key }} = shared_word_totals.message
+
+left join syllable_totals
+    on {{ message_key }} = syllable_totals.message
 
 left join marker_totals
     on {{ message_key }} = marker_totals.message

@@ -35,6 +35,8 @@ from log_writer import (
 # Two hours ahead of UTC in summer, one in winter; some of its times come twice a year.
 TIMEZONE = "Europe/Berlin"
 MIB = 1024 * 1024
+# DuckDB 2.0 passes over files with a backslash in their name.
+LISTS_BACKSLASHES = not duckdb.__version__.startswith("2.")
 
 KINDS = {"e": "event", "d": "duplicate", "r": "rejected", "b": "blank", "p": "pending"}
 
@@ -462,8 +464,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> OutputFolder:
         folder.write(f"lines/{name}.jsonl", case.content)
     for name in NAMES:
         folder.write(f"names/{name}/{name}.jsonl", joined([event(f"name {name}")]))
-    # It names no experiment: on Windows a backslash separates folders.
-    folder.write("back\\slash.jsonl", joined(['{"event_type":"BackslashEvent"}']))
+    if LISTS_BACKSLASHES:
+        # It names no experiment: on Windows a backslash separates folders.
+        folder.write("back\\slash.jsonl", joined(['{"event_type":"BackslashEvent"}']))
     write_stories(folder)
 
     links = folder.path / "links"
@@ -555,9 +558,8 @@ def test_names_mean_nothing(built: Project, folder: OutputFolder, name: str) -> 
     ) == [(1,)]
 
 
-@pytest.mark.xfail(
-    duckdb.__version__.startswith("2."),
-    reason="DuckDB 2.0 lists no file with a backslash in its name",
+@pytest.mark.skipif(
+    not LISTS_BACKSLASHES, reason="this DuckDB lists no file with a backslash"
 )
 def test_backslash_in_a_name(built: Project, folder: OutputFolder) -> None:
     """A file whose name holds a backslash is read like others."""

@@ -70,10 +70,6 @@ spoken_messages as (
         changed_messages.tokens,
         passive_words.be_forms,
         passive_words.participles,
-        row_number() over (
-            partition by changed_messages.conversation_id, changed_messages.agent_id
-            order by changed_messages.turn_number
-        ) - 1 as earlier_messages,
         changed_messages.fingerprint
 
     from changed_messages
@@ -89,12 +85,57 @@ spoken_messages as (
 
 ),
 
+-- Symbols by who used them first.
+message_symbols as (
+
+    select
+        messages.conversation_id,
+        messages.turn_number,
+        messages.agent_id,
+        unnest(list_distinct(regexp_extract_all(messages.content, '\p{S}'))) as symbol
+
+    from messages
+
+    semi join changed_messages
+        on
+            messages.conversation_id = changed_messages.conversation_id
+            and messages.turn_number = changed_messages.turn_number
+            and messages.agent_id = changed_messages.agent_id
+            and messages.fingerprint = changed_messages.fingerprint
+
+),
+
+first_symbol_uses as (
+
+    select
+        conversation_id,
+        symbol,
+        min({'turn_number': turn_number, 'agent_id': agent_id}) as first_use
+
+    from message_symbols
+
+    group by conversation_id, symbol
+
+),
+
+novel_symbols as (
+
+    select
+        conversation_id,
+        first_use.turn_number as turn_number,
+        first_use.agent_id as agent_id,
+        count(*) as novel_symbols
+
+    from first_symbol_uses
+
+    group by all
+
+),
+
 hashed_messages as (
 
     select
         *,
-        {{ characters('content') }} as characters,
-        array_to_string(tokens, ' ') as words,
         list_transform(tokens, lambda token: hash(token)) as token_hashes
 
     from spoken_messages
@@ -132,12 +173,15 @@ counts as (
         length(content) as message_length,
         len(tokens) as word_count,
         len(word_occurrences) as vocabulary_size,
-        -- Pieces between runs of sentence marks that hold more than white space.
-        {{ match_count('content', sentence_pattern()) }} as sentence_count,
-        len(list_filter(
-            string_split({{ stripped('content') }}, chr(10) || chr(10)),
-            lambda paragraph: regexp_matches(paragraph, '[^{{ whitespace() }}]')
-        )) as paragraph_count,
+        -- Pieces between runs of sentence marks that hold more than white space. Words here
+        -- are what white space separates, as in Pidgin's structural similarity.
+        list_transform(
+            regexp_extract_all(content, '{{ sentence_pattern() }}'),
+            lambda sentence: len({{ spaced_words('sentence') }})
+        ) as sentence_lengths,
+        -- Pieces between blank lines, likewise.
+        {{ match_count('content', '[^' ~ whitespace() ~ '](?:[^\\n]|\\n[^\\n])*') }}
+            as paragraph_count,
         len(list_filter(word_occurrences, lambda times: times = 1)) as hapax_count,
         len(list_filter(bigram_occurrences, lambda times: times > 1)) as repeated_bigrams,
         len(list_filter(trigram_occurrences, lambda times: times > 1)) as repeated_trigrams,
@@ -163,12 +207,12 @@ select
     cast(counts.message_length as integer) as message_length,
     cast(counts.word_count as integer) as word_count,
     cast(counts.vocabulary_size as integer) as vocabulary_size,
-    cast(counts.sentence_count as integer) as sentence_count,
+    cast(len(counts.sentence_lengths) as integer) as sentence_count,
     cast(counts.paragraph_count as integer) as paragraph_count,
-    counts.word_count / greatest(counts.sentence_count, 1) as avg_sentence_length,
-    -- Words here are what white space separates, as in Pidgin's structural similarity.
-    {{ match_count('counts.content', '[^.!?' ~ whitespace() ~ ']+') }}
-    / greatest(counts.sentence_count, 1) as spaced_words_per_sentence,
+    counts.word_count / greatest(len(counts.sentence_lengths), 1) as avg_sentence_length,
+    coalesce(list_sum(counts.sentence_lengths), 0) / greatest(len(counts.sentence_lengths), 1)
+        as spaced_words_per_sentence,
+    cast(counts.sentence_lengths as integer []) as sentence_lengths,
 
     -- diversity and repetition
     counts.vocabulary_size / greatest(counts.word_count, 1) as type_token_ratio,
@@ -184,10 +228,10 @@ select
     {{ adjacent_repetitions('counts.token_hashes') }} / greatest(counts.word_count - 1, 1)
         as self_repetition,
     if(
-        counts.turn_number = 0 or counts.earlier_messages = 0,
+        message_words.earlier_messages = 0,
         0,
         -- Shares are rounded to 17 places, so their sum may pass the 1 that it cannot pass.
-        least(message_words.repeated_shares / counts.earlier_messages, 1)
+        least(message_words.repeated_shares / message_words.earlier_messages, 1)
     ) as turn_repetition,
     message_words.new_words,
     message_words.newly_shared_words,
@@ -196,7 +240,7 @@ select
     {{ entropy_of_counts('counts.word_occurrences', 'counts.word_count') }} as word_entropy,
     {{ entropy_of_counts('counts.bigram_occurrences', 'counts.word_count - 1') }}
         as bigram_entropy,
-    coalesce(list_entropy(counts.characters), 0) as character_entropy,
+    coalesce(list_entropy({{ characters('counts.content') }}), 0) as character_entropy,
     {{ compression_ratio('counts.content') }} as compression_ratio,
 
     -- symbols
@@ -221,10 +265,11 @@ select
         + {{ match_count('counts.content', '[' ~ pidgin_other_symbols() ~ ']') }} as integer
     ) as special_char_count,
     cast({{ number_count('counts.content') }} as integer) as number_count,
+    cast(coalesce(novel_symbols.novel_symbols, 0) as integer) as novel_symbols,
 
     -- markers
     cast(counts.question_count as integer) as question_count,
-    {{ match_count('counts.content', question_pattern()) }} / greatest(counts.sentence_count, 1)
+    {{ match_count('counts.content', question_pattern()) }} / greatest(len(counts.sentence_lengths), 1)
         as question_density,
     cast(counts.exclamation_count as integer) as exclamation_count,
     message_words.hedge_words,
@@ -265,9 +310,8 @@ select
         counts.word_count = 0,
         null,
         206.835
-        - 1.015 * counts.word_count / greatest(counts.sentence_count, 1)
-        - 84.6 * {{ syllable_count('counts.words', 'counts.tokens') }}
-        / greatest(counts.word_count, 1)
+        - 1.015 * counts.word_count / greatest(len(counts.sentence_lengths), 1)
+        - 84.6 * message_words.syllables / greatest(counts.word_count, 1)
     ) as flesch_reading_ease,
 
     counts.fingerprint
@@ -280,3 +324,9 @@ inner join message_words
         and counts.turn_number = message_words.turn_number
         and counts.agent_id = message_words.agent_id
         and counts.fingerprint = message_words.fingerprint
+
+left join novel_symbols
+    on
+        counts.conversation_id = novel_symbols.conversation_id
+        and counts.turn_number = novel_symbols.turn_number
+        and counts.agent_id = novel_symbols.agent_id

@@ -34,6 +34,12 @@ convergence_components as (
 
 ),
 
+phrase_repetition as (
+
+    select * from {{ ref('int_phrase_repetition') }}
+
+),
+
 convergence_profiles as (
 
     select * from {{ ref('convergence_profiles') }}
@@ -109,8 +115,10 @@ hashed_turns as (
     select
         conversation_id,
         turn_number,
-        a_frequencies,
-        b_frequencies,
+        cardinality(a_frequencies) + cardinality(b_frequencies) - cardinality(both_frequencies)
+            as shared_vocabulary,
+        {{ numbered_repetitions('a_frequencies') }} as a_repetitions,
+        {{ numbered_repetitions('b_frequencies') }} as b_repetitions,
         list_transform(a_tokens, lambda token: hash(token)) as a_hashes,
         list_transform(b_tokens, lambda token: hash(token)) as b_hashes,
         least(6, len(a_tokens), len(b_tokens)) as longest_phrase
@@ -121,48 +129,54 @@ hashed_turns as (
 
 ),
 
-phrases as (
+-- A word that occurs several times in both messages is shared as often as in the one that
+-- has it less often.
+phrase_counts_1 as (
 
     select
-        *,
-        {% for n in range(2, 7) -%}
-            {{ ngrams('a_hashes', n) }} as a_phrases_{{ n }},
-            {{ ngrams('b_hashes', n) }} as b_phrases_{{ n }},
-        {% endfor -%}
-        {{ numbered_words('a_frequencies') }} as a_numbered_words,
-        {{ numbered_words('b_frequencies') }} as b_numbered_words
+        * exclude (shared_vocabulary, a_repetitions, b_repetitions),
+        shared_vocabulary + {{ shared_elements('a_repetitions', 'b_repetitions') }} as shared_1
 
     from hashed_turns
 
 ),
 
-phrase_counts as (
+-- Longer phrases are looked at only where shorter ones are shared.
+{% for n in range(2, 7) -%}
+phrases_{{ n }} as (
 
     select
-        conversation_id,
-        turn_number,
-        longest_phrase,
-        {% for n in range(2, 7) -%}
-            list_unique(a_phrases_{{ n }}) as a_{{ n }},
-            list_unique(b_phrases_{{ n }}) as b_{{ n }},
-            len(list_intersect(a_phrases_{{ n }}, b_phrases_{{ n }})) as shared_{{ n }},
-        {% endfor -%}
-        len(list_intersect(a_numbered_words, b_numbered_words)) as shared_tokens
+        *,
+        if(shared_{{ n - 1 }} = 0, [], {{ ngrams('a_hashes', n) }}) as a_phrases,
+        if(shared_{{ n - 1 }} = 0, [], {{ ngrams('b_hashes', n) }}) as b_phrases
 
-    from phrases
+    from phrase_counts_{{ n - 1 }}
 
 ),
 
+phrase_counts_{{ n }} as (
+
+    select
+        * exclude (a_phrases, b_phrases),
+        list_unique(a_phrases) as a_{{ n }},
+        list_unique(b_phrases) as b_{{ n }},
+        {{ shared_elements('a_phrases', 'b_phrases') }} as shared_{{ n }}
+
+    from phrases_{{ n }}
+
+),
+
+{% endfor -%}
 word_comparisons as (
 
     select
         conversation_id,
         turn_number,
-        shared_tokens,
+        shared_1 as shared_words,
         {{ mimicry_score('a', 'longest_phrase') }} as mimicry_score_a_to_b,
         {{ mimicry_score('b', 'longest_phrase') }} as mimicry_score_b_to_a
 
-    from phrase_counts
+    from phrase_counts_6
 
 ),
 
@@ -178,6 +192,8 @@ message_pairs as (
         agent_b.message_length as b_length,
         agent_a.sentence_count as a_sentences,
         agent_b.sentence_count as b_sentences,
+        list_histogram(agent_a.sentence_lengths) as a_sentence_lengths,
+        list_histogram(agent_b.sentence_lengths) as b_sentence_lengths,
         agent_a.spaced_words_per_sentence as a_sentence_length,
         agent_b.spaced_words_per_sentence as b_sentence_length,
         agent_a.formality_score as a_formality,
@@ -338,11 +354,13 @@ select
         ) }},
         null
     ) as cumulative_convergence,
-    2 * word_comparisons.shared_tokens
+    2 * word_comparisons.shared_words
     / greatest(len(turn_frequencies.a_tokens) + len(turn_frequencies.b_tokens), 1)
         as phrase_alignment,
     word_comparisons.mimicry_score_a_to_b,
     word_comparisons.mimicry_score_b_to_a,
+    phrase_repetition.repeated_phrases / greatest(phrase_repetition.phrases, 1)
+        as repetition_ratio,
 
     -- form
     if(
@@ -359,6 +377,13 @@ select
         1 - abs(message_pairs.a_sentence_length - message_pairs.b_sentence_length)
         / greatest(message_pairs.a_sentence_length, message_pairs.b_sentence_length, 1)
     ) as structural_similarity,
+    case
+        when message_pairs.a_sentences = 0 and message_pairs.b_sentences = 0 then 1
+        when message_pairs.a_sentences = 0 or message_pairs.b_sentences = 0 then 0
+        else {{ cosine_of_histograms(
+            'message_pairs.a_sentence_lengths', 'message_pairs.b_sentence_lengths'
+        ) }}
+    end as sentence_pattern_similarity,
     1 - abs(message_pairs.a_formality - message_pairs.b_formality) as formality_convergence,
     convergence_components.punctuation_similarity,
     2 * least(message_pairs.a_word_count, message_pairs.b_word_count)
@@ -414,13 +439,23 @@ left join convergence_components
         and turn_frequencies.turn_number = convergence_components.turn_number
         and turn_frequencies.fingerprint = convergence_components.fingerprint
 
+left join phrase_repetition
+    on
+        turn_frequencies.conversation_id = phrase_repetition.conversation_id
+        and turn_frequencies.turn_number = phrase_repetition.turn_number
+        and turn_frequencies.fingerprint = phrase_repetition.fingerprint
+
 left join scores
     on
         turn_frequencies.conversation_id = scores.conversation_id
         and turn_frequencies.turn_number = scores.turn_number
 
--- Only where the metrics of both messages and the components are of the same state; after a
--- build of a selection they may not be.
+-- Only where the metrics of both messages, the phrases and the components are of the same
+-- state; after a build of a selection they may not be.
 where
     not turn_frequencies.is_spoken
-    or (message_pairs.turn_number is not null and convergence_components.turn_number is not null)
+    or (
+        message_pairs.turn_number is not null
+        and phrase_repetition.turn_number is not null
+        and convergence_components.turn_number is not null
+    )
