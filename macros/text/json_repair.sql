@@ -30,7 +30,7 @@
             json_object(
                 'conversation_history', null,
                 'conversation_history_length',
-                json_array_length(json_extract({{ document }}, '$.conversation_history'))
+                json_array_length({{ document }}, '$.conversation_history')
             )
         ),
         {{ document }}

@@ -1,16 +1,18 @@
-{% test in_range(model, column_name, min=none, max=none) %}
+{% test in_range(model, columns=none, column_name=none, min=none, max=none) %}
 
-select {{ column_name }} as out_of_range
+{%- set numbers = (columns or [column_name]) | join(', ') %}
+
+select {{ numbers }}
 
 from {{ model }}
 
 where
     false
     {% if min is not none -%}
-        or {{ column_name }} < {{ min }}
+        or least({{ numbers }}) < {{ min }}
     {%- endif %}
     {% if max is not none -%}
-        or {{ column_name }} > {{ max }}
+        or greatest({{ numbers }}) > {{ max }}
     {%- endif %}
 
 {% endtest %}
