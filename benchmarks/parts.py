@@ -1,0 +1,435 @@
+"""The parts of a run, each of which adds ratios and figures to the results."""
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import yaml
+
+from benchmarks.corpus import Corpus, ExperimentRecording, record
+from benchmarks.lab import Lab, Measured, era_path, median_seconds
+from benchmarks.results import Figure, Ratio
+from benchmarks.sites import Build, DbtProject, Node, Site, log_bytes
+
+# The models that compute text metrics: these, and all between them and the messages.
+METRIC_MARTS = ("message_metrics", "turn_metrics")
+# What a turn takes on disk at most, logs and warehouse and what a build spills.
+BYTES_PER_TURN = 25_000
+MEMORY_LIMIT = "4GB"
+
+
+def metrics(lab: Lab) -> None:
+    """Metrics: how fast they are computed, against Pidgin's calculator."""
+    for site in lab.plain_sites:
+        corpus = site.corpus.label
+        experiments, _ = site.experiments(lab.options.calculator_turns)
+        folders = [str(folder) for folder in experiments]
+        # On both sides of the build, so that noise hits both.
+        before = lab.task("calculate_metrics", experiments=folders)
+        build = site.cold_build
+        after = lab.task("calculate_metrics", experiments=folders)
+        tokenising = [
+            lab.task(
+                "tokenise",
+                warehouse=str(site.project.warehouse),
+                query=str(site.tokenising),
+            )
+            for _ in range(lab.options.repeats)
+        ]
+        note_build(lab, "Metrics", corpus, build)
+        note_metrics(lab, "Metrics", corpus, site.project, build)
+        calculated = before.value
+        seconds = median_seconds((before, after))
+        ours = metric_seconds(site.project, build)
+        turns, values = calculated["turns"], calculated["values"]
+        note = f"the calculator on {turns:,} of the same turns"
+        lab.results.ratios += [
+            Ratio(
+                "Metrics",
+                corpus,
+                "seconds per turn, Pidgin's calculator : metric models",
+                ours / site.corpus.turns,
+                seconds / turns,
+                "s",
+                note,
+            ),
+            Ratio(
+                "Metrics",
+                corpus,
+                "seconds, metric models : splitting into words alone",
+                median_seconds(tokenising),
+                ours,
+                "s",
+                "the project's own expression, result thrown away",
+            ),
+        ]
+        lab.results.figures.append(
+            Figure(
+                "Metrics",
+                corpus,
+                "values per second, Pidgin's calculator",
+                values / seconds,
+                "/s",
+                "constants counted as values",
+            )
+        )
+
+
+def note_metrics(
+    lab: Lab, part: str, corpus: str, project: DbtProject, build: Build
+) -> None:
+    """Note how many metric values a first build computed, and how fast."""
+    counts = lab.task("count_values", warehouse=str(project.warehouse)).value
+    values = sum(each["values"] for each in counts.values())
+    seconds = metric_seconds(project, build)
+    lab.results.figures += [
+        Figure(
+            part,
+            corpus,
+            "values per second, metric models",
+            values / seconds,
+            "/s",
+            f"{values:,} values, NULL not counted",
+        ),
+        Figure(
+            part,
+            corpus,
+            "seconds of the metric models",
+            seconds,
+            "s",
+            "added up, although some ran at the same time",
+        ),
+    ]
+
+
+def metric_seconds(project: DbtProject, build: Build) -> float:
+    """Add up the seconds of the models that compute text metrics."""
+    return build.seconds_of(*project.models_between("messages", METRIC_MARTS))
+
+
+def note_build(lab: Lab, part: str, corpus: str, build: Build) -> None:
+    """Note time and memory of a first build, and the seconds of its models."""
+    lab.results.figures += [
+        Figure(part, corpus, "first build", build.run.seconds, "s", "dbt's start too"),
+        Figure(part, corpus, "its peak memory", build.run.peak_bytes, "bytes"),
+    ]
+    lab.results.model_seconds[corpus] = {
+        node.name: node.seconds for node in build.nodes if node.kind == "model"
+    }
+
+
+def builds(lab: Lab) -> None:
+    """First build: against Pidgin's importer, and against reading the same bytes."""
+    for site in (lab.histories_site, lab.plain_sites[-1]):
+        corpus = site.corpus.label
+        build = site.cold_build
+        note_build(lab, "First build", corpus, build)
+        scans = defaultdict[str, list[Measured]](list)
+        for _ in range(lab.options.repeats):
+            for scan in ("scan_lines", "scan_json"):
+                scans[scan].append(lab.task(scan, output_dir=str(site.output_dir)))
+        imported = lab.imported(site)
+        turns = imported.value["turns"]
+        scale = site.corpus.turns / turns
+        note = f"importer extrapolated from {turns:,} turns" if scale > 1 else ""
+        # Its process starts once, however many turns there are.
+        imports = imported.run.seconds + imported.value["seconds"] * (scale - 1)
+        lab.results.ratios += [
+            Ratio(
+                "First build",
+                corpus,
+                "seconds, Pidgin's importer : first build",
+                build.run.seconds,
+                imports,
+                "s",
+                note,
+            ),
+            Ratio(
+                "First build",
+                corpus,
+                "seconds, first build : DuckDB reads the lines",
+                median_seconds(scans["scan_lines"]),
+                build.run.seconds,
+                "s",
+                "read_csv, one column of text; the query alone",
+            ),
+            Ratio(
+                "First build",
+                corpus,
+                "seconds, first build : DuckDB parses the JSON",
+                median_seconds(scans["scan_json"]),
+                build.run.seconds,
+                "s",
+                "read_json, five columns of complete turns; the query alone",
+            ),
+            Ratio(
+                "First build",
+                corpus,
+                "peak memory, first build : importer",
+                imported.run.peak_bytes,
+                build.run.peak_bytes,
+                "bytes",
+                f"importer on {turns:,} turns",
+            ),
+        ]
+        lab.results.figures += [
+            Figure(
+                "First build",
+                corpus,
+                "rate of the importer",
+                turns / imported.value["seconds"],
+                "turns/s",
+            ),
+            Figure(
+                "First build",
+                corpus,
+                "rate of the first build",
+                site.corpus.turns / build.run.seconds,
+                "turns/s",
+            ),
+        ]
+
+
+def noop(lab: Lab) -> None:
+    """Nothing new: against an empty dbt project with as many nodes."""
+    site = lab.plain_sites[0]
+    nodes = site.cold_build.nodes
+    empty = lab.empty_project(site.project)
+    write_empty_project(empty, nodes)
+    empty.build()
+    ours, theirs = [], []
+    for _ in range(lab.options.repeats):
+        ours.append(site.project.build())
+        theirs.append(empty.build())
+    if theirs[-1].kinds != ours[-1].kinds:
+        raise ValueError(f"{theirs[-1].kinds} is not {ours[-1].kinds}")
+    lab.results.ratios.append(
+        Ratio(
+            "Nothing new",
+            site.corpus.label,
+            "seconds, build with nothing new : empty project",
+            seconds_of(theirs),
+            seconds_of(ours),
+            "s",
+            f"{len(nodes)} nodes each",
+        )
+    )
+
+
+def write_empty_project(empty: DbtProject, nodes: tuple[Node, ...]) -> None:
+    """Write a dbt project with as many models, seeds, tests and hooks, all trivial."""
+    hooks = ["select 1" for node in nodes if node.kind == "operation"]
+    profile = {
+        "outputs": {
+            "dev": {"type": "duckdb", "path": str(empty.warehouse), "threads": 2}
+        },
+        "target": "dev",
+    }
+    files = {
+        "dbt_project.yml": yaml.safe_dump(
+            {
+                "name": "empty",
+                "version": "1.0.0",
+                "config-version": 2,
+                "profile": "empty",
+                "on-run-start": hooks,
+                "flags": {"send_anonymous_usage_stats": False},
+            }
+        ),
+        "profiles.yml": yaml.safe_dump({"empty": profile}),
+    }
+    for node in nodes:
+        match node.kind:
+            case "model":
+                files[f"models/{node.name}.sql"] = "select 1 as one"
+            case "seed":
+                files[f"seeds/{node.name}.csv"] = "one\n1\n"
+            case "test":
+                files[f"tests/{node.name}.sql"] = "select 1 as one where false"
+    for name, text in files.items():
+        path = empty.project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def refresh(lab: Lab) -> None:
+    """Refresh: one new conversation, or one new turn, against nothing new."""
+    sites = lab.plain_sites
+    seconds: dict[Site, dict[str, list[Build]]] = {
+        site: {"nothing": [], "conversation": [], "turn": []} for site in sites
+    }
+    recordings = {}
+    for site in sites:
+        _ = site.cold_build
+        recordings[site] = record(site.corpus, site.corpus.experiments - 1)
+    for number in range(lab.options.repeats):
+        for site in sites:
+            seconds[site]["nothing"].append(site.project.build())
+            for new, build in grow(site, recordings[site], number).items():
+                seconds[site][new].append(build)
+    medians = {
+        site: {new: seconds_of(found) for new, found in by_kind.items()}
+        for site, by_kind in seconds.items()
+    }
+    for site in sites:
+        for new in ("conversation", "turn"):
+            lab.results.ratios.append(
+                Ratio(
+                    "Refresh",
+                    site.corpus.label,
+                    f"seconds, build after one new {new} : nothing new",
+                    medians[site]["nothing"],
+                    medians[site][new],
+                    "s",
+                    f"a conversation of {site.corpus.turns_per_conversation} turns",
+                )
+            )
+        peaks = [build.run.peak_bytes for build in seconds[site]["conversation"]]
+        lab.results.figures.append(
+            Figure(
+                "Refresh",
+                site.corpus.label,
+                "peak memory, one new conversation",
+                max(peaks),
+                "bytes",
+            )
+        )
+    for new in ("nothing", "conversation", "turn") if len(sites) > 1 else ():
+        lab.results.ratios.append(
+            Ratio(
+                "Refresh",
+                sites[-1].corpus.label,
+                f"seconds, new {new} : the same at {sites[0].corpus.turns:,} turns",
+                medians[sites[0]][new],
+                medians[sites[-1]][new],
+                "s",
+            )
+        )
+
+
+def grow(site: Site, recording: ExperimentRecording, number: int) -> dict[str, Build]:
+    """Let an experiment begin another conversation, and go on; build after each."""
+    corpus = site.corpus
+    conversation = recording.add_conversation(
+        corpus.conversations + number, corpus.turns_per_conversation
+    )
+    result = {}
+    for new, turns in (("conversation", 0), ("turn", 1)):
+        conversation.add_turns(turns)
+        # Old enough for the build not to read the file again later.
+        written = datetime.now(UTC) - timedelta(minutes=1)
+        recording.write(site.output_dir, [conversation], written)
+        result[new] = site.project.build()
+    return result
+
+
+def queries(lab: Lab) -> None:
+    """Questions: asked of the marts, and of SQLite in Pidgin's schema of that time."""
+    site = lab.plain_sites[-1]
+    _ = site.cold_build
+    lab.sqlite(site)
+    compared = lab.task(
+        "compare_queries",
+        warehouse=str(site.project.warehouse),
+        sqlite=str(era_path(site)),
+        repeats=max(3, lab.options.repeats),
+    )
+    for found in compared.value:
+        lab.results.ratios.append(
+            Ratio(
+                "Questions",
+                site.corpus.label,
+                f"seconds, {found['question']}, SQLite : marts",
+                found["duckdb"],
+                found["sqlite"],
+                "s",
+                f"{found['rows']:,} rows, equal in both",
+            )
+        )
+    ratios = [found["sqlite"] / found["duckdb"] for found in compared.value]
+    lab.results.figures.append(
+        Figure(
+            "Questions",
+            site.corpus.label,
+            f"geometric mean of the {len(ratios)} ratios",
+            math.exp(statistics.fmean(map(math.log, ratios))),
+            "",
+        )
+    )
+
+
+def sizes(lab: Lab) -> None:
+    """Bytes: logs, warehouse, marts, and the same data elsewhere."""
+    for site in (lab.histories_site, lab.plain_sites[-1]):
+        corpus = site.corpus.label
+        build = site.cold_build
+        warehouse = str(site.project.warehouse)
+        marts = lab.task(
+            "copy_marts", warehouse=warehouse, target=str(site.home / "marts.duckdb")
+        )
+        imported = lab.imported(site).value
+        found = {
+            "the warehouse": build.warehouse_bytes,
+            "all marts but events, alone": marts.value["bytes"],
+            "SQLite, vacuumed": lab.sqlite(site).value["bytes"],
+        }
+        lab.results.ratios += [
+            Ratio(
+                "Bytes",
+                corpus,
+                f"bytes, logs : {what}",
+                size,
+                log_bytes(site.output_dir),
+                "bytes",
+            )
+            for what, size in found.items()
+        ]
+        experiments, turns = site.experiments(lab.options.importer_turns)
+        lab.results.ratios.append(
+            Ratio(
+                "Bytes",
+                corpus,
+                "bytes, logs : the importer's database",
+                imported["bytes"],
+                sum(map(log_bytes, experiments)),
+                "bytes",
+                f"of {turns:,} turns",
+            )
+        )
+
+
+def memory(lab: Lab) -> None:
+    """Memory: a first build of a large corpus, with little memory for DuckDB."""
+    turns = lab.options.memory_turns
+    needed = turns * BYTES_PER_TURN
+    if not turns or lab.free_bytes() < needed:
+        lab.results.left_out.append(
+            f"Little memory: {turns:,} turns take {needed / 1e9:.0f} GB of disk;"
+            f" {lab.free_bytes() / 1e9:.0f} GB are free."
+        )
+        return
+    site = lab.site(Corpus(turns))
+    project = lab.limited_project(site, MEMORY_LIMIT)
+    build = project.build()
+    corpus = f"{site.corpus.label}, memory_limit {MEMORY_LIMIT}"
+    note_build(lab, "Little memory", corpus, build)
+    note_metrics(lab, "Little memory", corpus, project, build)
+
+
+def seconds_of(builds_made: list[Build]) -> float:
+    """Return the median of the builds' wall clock."""
+    return statistics.median(build.run.seconds for build in builds_made)
+
+
+# In the order in which they run: refresh changes its corpora, so it comes last.
+PARTS: dict[str, Callable[[Lab], None]] = {
+    "metrics": metrics,
+    "builds": builds,
+    "queries": queries,
+    "bytes": sizes,
+    "noop": noop,
+    "memory": memory,
+    "refresh": refresh,
+}

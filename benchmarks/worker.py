@@ -1,0 +1,244 @@
+"""What is measured beside dbt, each in a process of its own, so that its memory counts.
+
+Usage: python -m benchmarks.worker TASK JSON
+
+Every task takes keywords and returns something that JSON can hold, printed as the last
+line.
+"""
+
+import json
+import logging
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from pidgin.database.import_service import ImportService
+from pidgin.metrics.flat_calculator import FlatMetricsCalculator
+
+from benchmarks import comparison, era
+
+NUMBER_TYPES = (
+    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
+    *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE"),
+)
+# Keys, and what was recorded and not computed.
+NO_METRICS = ("turn_number", "fingerprint", "convergence_score")
+
+Json = dict[str, Any]
+
+
+def import_logs(*, database: str, experiments: list[str]) -> Json:
+    """Run Pidgin's own importer over experiments, into a new database.
+
+    Returns:
+        Its seconds, the turns it took and the bytes of the database.
+
+    Raises:
+        RuntimeError: if it refuses an experiment.
+    """
+    logging.disable(logging.WARNING)
+    begin = time.perf_counter()
+    service = ImportService(database)
+    turns = 0
+    for folder in experiments:
+        result = service.import_experiment_from_jsonl(Path(folder))
+        if not result.success:
+            raise RuntimeError(result.error)
+        turns += result.turns_imported
+    service.close()  # type: ignore[no-untyped-call]
+    seconds = time.perf_counter() - begin
+    return {"seconds": seconds, "turns": turns, "bytes": Path(database).stat().st_size}
+
+
+def calculate_metrics(*, experiments: list[str]) -> Json:
+    """Run Pidgin's own calculator over the turns of experiments.
+
+    Returns:
+        Its seconds, reading the logs left out; turns, and numbers computed, those
+        included that are the same in every row.
+    """
+    conversations: list[list[tuple[int, str, str]]] = []
+    for folder in experiments:
+        for path in sorted(Path(folder).glob("*.jsonl")):
+            with path.open(encoding="utf-8") as lines:
+                events = [
+                    json.loads(line) for line in lines if "TurnCompleteEvent" in line
+                ]
+            conversations.append(
+                [
+                    (
+                        event["turn_number"],
+                        event["turn"]["agent_a_message"]["content"],
+                        event["turn"]["agent_b_message"]["content"],
+                    )
+                    for event in events
+                    if event["event_type"] == "TurnCompleteEvent"
+                ]
+            )
+    values = 0
+    begin = time.perf_counter()
+    for turns in conversations:
+        calculator = FlatMetricsCalculator()
+        for turn in turns:
+            values += len(calculator.calculate_turn_metrics(*turn))
+    seconds = time.perf_counter() - begin
+    return {
+        "seconds": seconds,
+        "turns": sum(map(len, conversations)),
+        "values": values,
+    }
+
+
+def count_values(*, warehouse: str) -> Json:
+    """Count the metric values in both marts: numbers, NULLs left out.
+
+    The struct of lexical metrics counts as its fields and the JSON object as its keys;
+    word frequencies do not count.
+    """
+    counts = {}
+    with duckdb.connect(warehouse, read_only=True) as connection:
+        for mart in ("message_metrics", "turn_metrics"):
+            columns = connection.execute(
+                "select column_name, data_type from duckdb_columns()"
+                " where schema_name = 'main' and table_name = ?",
+                [mart],
+            ).fetchall()
+            terms = [
+                f"count({name})"
+                for name, data_type in columns
+                if data_type in NUMBER_TYPES and name not in NO_METRICS
+            ]
+            if mart == "turn_metrics":
+                terms += [
+                    "count(lexical_metrics) * 3",
+                    "coalesce(sum(len(json_keys(extended_metrics))), 0)",
+                ]
+            query = f"select {' + '.join(terms)}, count(*) from {mart}"
+            ((values, rows),) = connection.execute(query).fetchall()
+            counts[mart] = {"values": int(values), "rows": rows}
+    return counts
+
+
+def tokenise(*, warehouse: str, query: str) -> Json:
+    """Split all messages into words, by the SQL in that file, for nothing."""
+    sql = Path(query).read_text(encoding="utf-8")
+    with duckdb.connect(warehouse, read_only=True) as connection:
+        return _timed(
+            connection,
+            f"select count(*), sum(len(tokens)) from ({sql})",
+        )
+
+
+def scan_lines(*, output_dir: str) -> Json:
+    """Read every line of the logs as text with DuckDB, and count characters."""
+    return _timed(
+        duckdb.connect(),
+        f"""
+        select count(*), sum(strlen(line))
+        from read_csv(
+            '{output_dir}/**/*.jsonl', columns = {{'line': 'VARCHAR'}},
+            auto_detect = false, header = false, delim = '\x01\x02\x03\x04',
+            quote = '', escape = '', comment = '', strict_mode = false,
+            max_line_size = 16777216, buffer_size = 33554432
+        )
+        """,
+    )
+
+
+def scan_json(*, output_dir: str) -> Json:
+    """Parse the logs with DuckDB's read_json, five columns of complete turns."""
+    return _timed(
+        duckdb.connect(),
+        f"""
+        select
+            count(*), count(distinct conversation_id), max(turn_number),
+            max(timestamp), avg(convergence_score)
+        from read_json(
+            '{output_dir}/**/*.jsonl', format = 'newline_delimited',
+            columns = {{
+                conversation_id: 'VARCHAR', turn_number: 'INTEGER',
+                event_type: 'VARCHAR', timestamp: 'TIMESTAMPTZ',
+                convergence_score: 'DOUBLE'
+            }}
+        )
+        where event_type = 'TurnCompleteEvent'
+        """,
+    )
+
+
+def _timed(connection: duckdb.DuckDBPyConnection, sql: str) -> Json:
+    begin = time.perf_counter()
+    rows = connection.execute(sql).fetchall()
+    return {"seconds": time.perf_counter() - begin, "rows": repr(rows)}
+
+
+def copy_marts(*, warehouse: str, target: str) -> Json:
+    """Copy every mart but the events themselves into a new database; its bytes."""
+    with duckdb.connect(target) as connection:
+        # Under the name it was built as, which its views spell out.
+        connection.execute(f"attach '{warehouse}' as pidgin (read_only)")
+        marts = connection.execute(
+            "select table_name from information_schema.tables"
+            " where table_catalog = 'pidgin' and table_schema = 'main'"
+            " and table_name not in ('events', 'rejected_lines')"
+        ).fetchall()
+        for (mart,) in marts:
+            connection.execute(f"create table {mart} as from pidgin.main.{mart}")
+    return {"bytes": Path(target).stat().st_size}
+
+
+def fill_era(*, warehouse: str, target: str) -> Json:
+    """Put the marts' data into SQLite, in Pidgin's own schema of 2025; its bytes."""
+    with duckdb.connect(warehouse, read_only=True) as connection:
+        era.fill(connection, Path(target))
+    return {"bytes": Path(target).stat().st_size}
+
+
+def compare_queries(*, warehouse: str, sqlite: str, repeats: int) -> list[Json]:
+    """Time the researchers' questions in both databases; answers are checked first.
+
+    Returns:
+        For each question its name, the rows of its answer and the median seconds.
+    """
+    results = []
+    with (
+        duckdb.connect(warehouse, read_only=True) as marts,
+        era.opened(Path(sqlite)) as old,
+    ):
+        marts.execute("set TimeZone = 'UTC'")
+        for question in comparison.questions():
+            rows = comparison.check(question, marts, old)
+            seconds: dict[str, list[float]] = {"duckdb": [], "sqlite": []}
+            for _ in range(repeats):
+                for engine, connection in (("duckdb", marts), ("sqlite", old)):
+                    begin = time.perf_counter()
+                    connection.execute(question.sql[engine]).fetchall()
+                    seconds[engine].append(time.perf_counter() - begin)
+            medians = {
+                name: statistics.median(times) for name, times in seconds.items()
+            }
+            results.append({"question": question.name, "rows": rows, **medians})
+    return results
+
+
+TASKS: dict[str, Callable[..., Any]] = {
+    task.__name__: task
+    for task in (
+        *(import_logs, calculate_metrics, count_values, tokenise, scan_lines),
+        *(scan_json, copy_marts, fill_era, compare_queries),
+    )
+}
+
+
+def main() -> None:
+    """Do the task that the command line names."""
+    _, task, keywords = sys.argv
+    print(json.dumps(TASKS[task](**json.loads(keywords))))
+
+
+if __name__ == "__main__":
+    main()
