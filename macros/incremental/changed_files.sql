@@ -1,5 +1,5 @@
-{#- Files of one kind that are new or changed since {{ this }} read them. No content is
-    read: size and modification time decide. Modification times are whole seconds, so a
+{#- Files of one kind that are new or changed since {{ this }} read them, or that it read in
+    another way. No content is read: size and modification time decide. Modification times are whole seconds, so a
     file written in the second in which it was listed could change again unseen; such a
     file is not "settled" and is looked at again by the next build. -#}
 
@@ -24,6 +24,7 @@
                     and files.size = known.size_bytes
                     and files.last_modified = known.modified_at
                     and known.is_settled
+                    and known.reading_version = {{ reading_version() }}
         {% endif %}
         order by files.filename
     {%- endset -%}

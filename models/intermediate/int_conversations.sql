@@ -154,7 +154,8 @@ memberships as (
 
 ),
 
--- What people may correct in the seeds, or set, changes what follows from the same events.
+-- What people may correct in the seeds, set or write in SQL changes what follows from the same
+-- events.
 definitions as (
 
     select
@@ -163,7 +164,8 @@ definitions as (
             (select sum(hash(incident_types)) from incident_types),
             (select sum(hash(linguistic_markers)) from linguistic_markers),
             (select sum(hash(convergence_profiles)) from convergence_profiles),
-            {{ sql_string(pattern_thresholds()) }}
+            {{ sql_string(pattern_thresholds()) }},
+            {{ computing_version() }}
         ) as content_hash
 
 ),

@@ -78,7 +78,8 @@ select
         experiment_manifests.error,
         experiment_manifests.planned_conversations,
         experiment_manifests.config,
-        experiment_manifests.is_readable
+        experiment_manifests.is_readable,
+        {{ computing_version() }}
     ) as fingerprint
 
 from experiment_manifests

@@ -231,7 +231,8 @@ files_and_lines as (
     select
         *,
         0 as line_number,
-        'file' as line_kind
+        'file' as line_kind,
+        {{ reading_version() }} as reading_version
 
     from read_files
 
@@ -259,6 +260,7 @@ select
     line_start,
     size_bytes,
     modified_at,
-    is_settled
+    is_settled,
+    reading_version
 
 from files_and_lines

@@ -46,7 +46,8 @@ select
     if(json_type(documents.manifest) = 'OBJECT', documents.manifest, null) as manifest,
     changed_files.size_bytes,
     changed_files.modified_at,
-    changed_files.is_settled
+    changed_files.is_settled,
+    {{ reading_version() }} as reading_version
 
 from changed_files
 
