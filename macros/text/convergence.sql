@@ -44,7 +44,7 @@
 
 {% macro dot_product(a, b) -%}
     list_sum(list_transform(
-        map_entries({{ a }}), lambda entry: entry.value * coalesce({{ b }}[entry.key], 0)
+        map_entries({{ a }}), lambda entry: entry['value'] * coalesce({{ b }}[entry['key']], 0)
     ))
 {%- endmacro %}
 

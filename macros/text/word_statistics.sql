@@ -34,9 +34,9 @@
     these are multisets of words. -#}
 {% macro numbered_repetitions(frequencies) -%}
     flatten(list_transform(
-        list_filter(map_entries({{ frequencies }}), lambda entry: entry.value > 1),
+        list_filter(map_entries({{ frequencies }}), lambda entry: entry['value'] > 1),
         lambda entry: list_transform(
-            range(1, cast(entry.value as bigint)), lambda place: hash(entry.key, place)
+            range(1, cast(entry['value'] as bigint)), lambda place: hash(entry['key'], place)
         )
     ))
 {%- endmacro %}

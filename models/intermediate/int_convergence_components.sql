@@ -154,13 +154,17 @@ compared_contents as (
 
     select
         * exclude (a_content, b_content),
-        {% for content in ['a_content', 'b_content'] -%}
-            case
-                when containment is not null then []
-                when is_short then {{ characters(content) }}
-                else {{ spaced_words(content) }}
-            end as {{ content }}{{ ',' if not loop.last }}
-        {% endfor %}
+        case
+            when containment is not null then []
+            when is_short then {{ characters('a_content') }}
+            else {{ spaced_words('a_content') }}
+        end as a_content,
+        case
+            when containment is not null then []
+            when is_short then {{ characters('b_content') }}
+            else {{ spaced_words('b_content') }}
+        end as b_content
+
     from contained_contents
 
 )

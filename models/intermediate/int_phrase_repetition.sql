@@ -180,7 +180,7 @@ changes as (
     select
         conversation_id,
         begins_at as place,
-        1 as change
+        1 as delta
 
     from repetitions
 
@@ -189,7 +189,7 @@ changes as (
     select
         conversation_id,
         ends_before as place,
-        -1 as change
+        -1 as delta
 
     from repetitions
 
@@ -200,7 +200,7 @@ changes_by_turn as (
     select
         conversation_id,
         place,
-        sum(change) as change
+        sum(delta) as delta
 
     from changes
 
@@ -212,7 +212,7 @@ select
     turns.conversation_id,
     turns.turn_number,
     cast(sum(turns.phrases) over recent_turns as integer) as phrases,
-    cast(coalesce(sum(changes_by_turn.change) over so_far, 0) as integer) as repeated_phrases,
+    cast(coalesce(sum(changes_by_turn.delta) over so_far, 0) as integer) as repeated_phrases,
     turns.fingerprint
 
 from turns

@@ -109,12 +109,16 @@ first_symbol_uses as (
 
     select
         conversation_id,
-        symbol,
-        min({'turn_number': turn_number, 'agent_id': agent_id}) as first_use
+        turn_number,
+        agent_id
 
     from message_symbols
 
-    group by conversation_id, symbol
+    qualify
+        row_number() over (
+            partition by conversation_id, symbol
+            order by turn_number, agent_id
+        ) = 1
 
 ),
 
@@ -122,13 +126,13 @@ novel_symbols as (
 
     select
         conversation_id,
-        first_use.turn_number as turn_number,
-        first_use.agent_id as agent_id,
+        turn_number,
+        agent_id,
         count(*) as novel_symbols
 
     from first_symbol_uses
 
-    group by all
+    group by conversation_id, turn_number, agent_id
 
 ),
 
@@ -212,7 +216,7 @@ select
     counts.word_count / greatest(len(counts.sentence_lengths), 1) as avg_sentence_length,
     coalesce(list_sum(counts.sentence_lengths), 0) / greatest(len(counts.sentence_lengths), 1)
         as spaced_words_per_sentence,
-    cast(counts.sentence_lengths as integer []) as sentence_lengths,
+    cast(counts.sentence_lengths as integer[]) as sentence_lengths,
 
     -- diversity and repetition
     counts.vocabulary_size / greatest(counts.word_count, 1) as type_token_ratio,
@@ -269,8 +273,8 @@ select
 
     -- markers
     cast(counts.question_count as integer) as question_count,
-    {{ match_count('counts.content', question_pattern()) }} / greatest(len(counts.sentence_lengths), 1)
-        as question_density,
+    {{ match_count('counts.content', question_pattern()) }}
+    / greatest(len(counts.sentence_lengths), 1) as question_density,
     cast(counts.exclamation_count as integer) as exclamation_count,
     message_words.hedge_words,
     message_words.agreement_markers,

@@ -143,28 +143,28 @@ phrase_counts_1 as (
 
 -- Longer phrases are looked at only where shorter ones are shared.
 {% for n in range(2, 7) -%}
-phrases_{{ n }} as (
+    phrases_{{ n }} as (
 
-    select
-        *,
-        if(shared_{{ n - 1 }} = 0, [], {{ ngrams('a_hashes', n) }}) as a_phrases,
-        if(shared_{{ n - 1 }} = 0, [], {{ ngrams('b_hashes', n) }}) as b_phrases
+        select
+            *,
+            if(shared_{{ n - 1 }} = 0, [], {{ ngrams('a_hashes', n) }}) as a_phrases,
+            if(shared_{{ n - 1 }} = 0, [], {{ ngrams('b_hashes', n) }}) as b_phrases
 
-    from phrase_counts_{{ n - 1 }}
+        from phrase_counts_{{ n - 1 }}
 
-),
+    ),
 
-phrase_counts_{{ n }} as (
+    phrase_counts_{{ n }} as (
 
-    select
-        * exclude (a_phrases, b_phrases),
-        list_unique(a_phrases) as a_{{ n }},
-        list_unique(b_phrases) as b_{{ n }},
-        {{ shared_elements('a_phrases', 'b_phrases') }} as shared_{{ n }}
+        select
+            * exclude (a_phrases, b_phrases),
+            list_unique(a_phrases) as a_{{ n }},
+            list_unique(b_phrases) as b_{{ n }},
+            {{ shared_elements('a_phrases', 'b_phrases') }} as shared_{{ n }}
 
-    from phrases_{{ n }}
+        from phrases_{{ n }}
 
-),
+    ),
 
 {% endfor -%}
 word_comparisons as (
