@@ -2,12 +2,18 @@
     or in their fingerprint, so that rows of an older definition are found and built anew. A
     comment counts, too: computing once too often is cheaper than a number that nobody trusts. -#}
 {% macro code_version(patterns) -%}
+    {%- set project_dir = invocation_args_dict.get('project_dir') or '.' -%}
     {%- set paths = [] -%}
     {%- for pattern in patterns -%}
-        {%- do paths.append(glob_literal(flags.PROJECT_DIR) ~ '/' ~ pattern) -%}
+        {%- do paths.append(glob_literal(project_dir) ~ '/' ~ pattern) -%}
     {%- endfor -%}
     (
-        select md5(string_agg(content, chr(10) order by filename))
+        select
+            if(
+                count(*) > 0,
+                md5(string_agg(content, chr(10) order by filename)),
+                error('The SQL of the project is not where dbt found the project.')
+            )
         from read_text([{{ sql_strings(paths) }}])
     )
 {%- endmacro %}

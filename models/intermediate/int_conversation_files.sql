@@ -6,6 +6,12 @@ events as (
 
 ),
 
+event_state as (
+
+    select * from {{ ref('int_event_state') }}
+
+),
+
 conversation_files as (
 
     select
@@ -29,17 +35,13 @@ conversation_files as (
 )
 
 select
-    conversation_id,
-    source_file,
+    conversation_files.*,
     row_number() over (
-        partition by conversation_id
-        order by first_event_at nulls last, source_file
+        partition by conversation_files.conversation_id
+        order by conversation_files.first_event_at nulls last, conversation_files.source_file
     ) as file_order,
-    event_count,
-    logged_experiment_id,
-    first_event_at,
-    last_event_at,
-    is_archived,
-    content_hash
+    event_state.event_state
 
 from conversation_files
+
+cross join event_state

@@ -46,7 +46,8 @@ conversations as (
         min(first_event_at) as first_event_at,
         max(last_event_at) as last_event_at,
         bool_and(is_archived) as is_archived,
-        sum(hash(content_hash, file_order)) as content_hash
+        sum(hash(content_hash, file_order)) as content_hash,
+        any_value(event_state) as event_state
 
     from conversation_files
 
@@ -196,6 +197,7 @@ select
     memberships.manifest_error,
     configs.config as experiment_config,
     memberships.is_archived,
+    memberships.event_state,
     hash(
         memberships.content_hash,
         memberships.experiment_id,

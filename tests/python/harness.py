@@ -3,9 +3,10 @@
 Everything that a build writes (warehouse, published copy, target and log folders) goes
 below one folder of the test, so that tests neither meet each other nor leave anything.
 
-Most of a short build is dbt reading the project. It does that again whenever a setting
+Much of a short build is dbt reading the project. It does that again whenever a setting
 of the profile changes, so every project here calls its warehouse by the same path,
-which leads to its own, and all hand on what dbt understood.
+which leads to its own, and all hand on what dbt understood. Nor does dbt keep a log,
+whose every line costs more than many a query here.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "sample_data" / "pidgin_output"
@@ -30,6 +35,9 @@ STORE = "staging.stg_pidgin__event_lines"
 WITHOUT_TESTS = ("--exclude-resource-type", "test", "unit_test")
 
 Row = tuple[Any, ...]
+
+# What dbt made of the project, by the environment in which it read it.
+_manifests: dict[tuple[tuple[str, str], ...], Manifest] = {}
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,8 @@ class Project:
             "--quiet",
             "--no-use-colors",
             "--no-write-json",
+            "--log-level-file",
+            "none",
             *command,
             "--project-dir",
             str(ROOT),
@@ -108,6 +118,7 @@ class Project:
 
         messages: list[str] = []
         errors: list[str] = []
+        arguments = ["--log-level", "none", *self.arguments(*command)]
 
         def note(event: Any) -> None:
             if event.info.level == "error":
@@ -117,7 +128,8 @@ class Project:
 
         with self._parsed_project(), _surroundings(self.environment):
             try:
-                result = dbtRunner(callbacks=[note]).invoke(self.arguments(*command))
+                runner = dbtRunner(self._manifest(command), callbacks=[note])
+                result = runner.invoke(arguments)
             finally:
                 # dbt keeps the warehouse open, and with it the lock on the file.
                 DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
@@ -125,9 +137,36 @@ class Project:
             errors.append(str(result.exception))
         return Outcome(result.success, tuple(messages), tuple(errors))
 
-    def dbt_process(self, *command: str) -> subprocess.Popen[str]:
-        """Start a dbt command in a process of its own; wait for it before another."""
+    def _manifest(self, command: Sequence[str]) -> Manifest | None:
+        """Return what dbt made of the project, unless the command can change that."""
+        from dbt.cli.main import dbtRunner
+
+        if not {"--vars", "--target"}.isdisjoint(command):
+            return None
+        settings = tuple(sorted(self.environment.items()))
+        if settings not in _manifests:
+            parsed = dbtRunner().invoke(self.arguments("parse"))
+            if not parsed.success:
+                # The command itself will say why.
+                return None
+            _manifests[settings] = parsed.result  # type: ignore[assignment]
+        return _manifests[settings]
+
+    def dbt_process(
+        self, *command: str, file_size_limit: int | None = None
+    ) -> subprocess.Popen[str]:
+        """Start a dbt command in a process of its own; wait for it before another.
+
+        With a limit, the process can write no file beyond so many bytes.
+        """
         self._take_place()
+        self._take_parsed_project()
+
+        def limit_file_size() -> None:
+            if file_size_limit is not None:
+                limits = (file_size_limit, file_size_limit)
+                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
         return subprocess.Popen(
             [sys.executable, "-m", "dbt.cli.main", *self.arguments(*command)],
             cwd=ROOT,
@@ -135,6 +174,8 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # Safe: no other thread of this process holds a lock that it needs.
+            preexec_fn=limit_file_size,
         )
 
     def _take_place(self) -> None:
@@ -142,18 +183,25 @@ class Project:
         self._place.unlink(missing_ok=True)
         self._place.symlink_to(self.home, target_is_directory=True)
 
+    @property
+    def _parsed(self) -> Path:
+        return self.home / "target" / "partial_parse.msgpack"
+
+    def _take_parsed_project(self) -> None:
+        """Begin with what the last project parsed."""
+        shared = self.home.parent / self._parsed.name
+        if shared.exists() and not self._parsed.exists():
+            self._parsed.parent.mkdir(exist_ok=True)
+            shutil.copy(shared, self._parsed)
+
     @contextlib.contextmanager
     def _parsed_project(self) -> Iterator[None]:
         """Begin with what the last project parsed, and leave the same to the next."""
         self._take_place()
-        own = self.home / "target" / "partial_parse.msgpack"
-        shared = self.home.parent / own.name
-        if shared.exists() and not own.exists():
-            own.parent.mkdir(exist_ok=True)
-            shutil.copy(shared, own)
+        self._take_parsed_project()
         yield
-        if own.exists():
-            shutil.copy(own, shared)
+        if self._parsed.exists():
+            shutil.copy(self._parsed, self.home.parent)
 
     def build(self, *options: str) -> Outcome:
         """Run `dbt build`, with the tests of the data, and insist that it succeeds."""
@@ -169,24 +217,20 @@ class Project:
         self, sql: str, parameters: Sequence[Any] = (), *, timezone: str = "UTC"
     ) -> list[Row]:
         """Ask the warehouse, opened for reading only."""
+        with self.opened(timezone) as connection:
+            return connection.execute(sql, list(parameters)).fetchall()
+
+    @contextlib.contextmanager
+    def opened(self, timezone: str = "UTC") -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the warehouse for reading only."""
         with duckdb.connect(str(self.warehouse), read_only=True) as connection:
             connection.execute(f"set TimeZone = '{timezone}'")
-            return connection.execute(sql, list(parameters)).fetchall()
+            yield connection
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """Ask for one value."""
         ((value,),) = self.query(sql, parameters)
         return value
-
-    def marts(self) -> list[str]:
-        """Name every mart."""
-        return [
-            name
-            for (name,) in self.query(
-                "select table_name from information_schema.tables"
-                " where table_schema = 'main' order by table_name"
-            )
-        ]
 
     def contents(self, *, rowids: bool = False) -> dict[str, list[str]]:
         """Return every row of every mart, in a form and an order that compare exactly.
@@ -194,25 +238,41 @@ class Project:
         With rowids, the marts that are tables, the stores that they are built from, and
         where each row lies: one that was deleted and written again has another rowid.
         """
-        if not rowids:
-            return {name: self.rows(f"main.{name}") for name in self.marts()}
-        tables = self.query(
-            "select schema_name || '.' || table_name from duckdb_tables()"
-            " where schema_name in ('main', 'staging') order by all"
+        if rowids:
+            return self.relations(
+                "select schema_name || '.' || table_name from duckdb_tables()"
+                " where schema_name in ('main', 'staging')",
+                "rowid, *",
+            )
+        return self.relations(
+            "select table_name from information_schema.tables"
+            " where table_schema = 'main'"
         )
-        return {name: self.rows(name, "rowid, *") for (name,) in tables}
+
+    def relations(self, names: str, columns: str = "*") -> dict[str, list[str]]:
+        """Return every row of the relations that a query names."""
+        with self.opened() as connection:
+            return {
+                name: _texts(connection.execute(f"select {columns} from {name}"))
+                for (name,) in connection.execute(names).fetchall()
+            }
 
     def rows(self, relation: str, columns: str = "*") -> list[str]:
         """Return every row of one relation as text, sorted."""
-        return sorted(
-            json.dumps(row, default=repr, ensure_ascii=False)
-            for row in self.query(f"select {columns} from {relation}")
-        )
+        with self.opened() as connection:
+            return _texts(connection.execute(f"select {columns} from {relation}"))
 
     def compiled(self, model: str) -> str:
         """Return the SQL that the last build ran for a model."""
         (path,) = (self.home / "target" / "compiled").rglob(f"{model}.sql")
         return path.read_text(encoding="utf-8")
+
+
+def _texts(result: duckdb.DuckDBPyConnection) -> list[str]:
+    """Write rows as text, sorted."""
+    return sorted(
+        json.dumps(row, default=repr, ensure_ascii=False) for row in result.fetchall()
+    )
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """What Pidgin 1.1.0's own calculators say of a conversation, and how marts compare.
 
+Metrics that Pidgin does not have come from own_metric_oracle.
+
 Pidgin measures both messages of every turn as speech. Where one of them is an error
 placeholder its calculator cannot leave out that side, so what it would remember from
 turn to turn is computed here instead, in another way.
@@ -16,12 +18,21 @@ from types import SimpleNamespace
 from typing import Any
 
 from harness import Project
+from own_metric_oracle import (
+    OWN_MESSAGE_METRICS,
+    OWN_TURN_METRICS,
+    Values,
+    own_message_metrics,
+    turn_taking_balance,
+)
 from pidgin.analysis.convergence import ConvergenceCalculator
 from pidgin.metrics.constants import DEFAULT_CONVERGENCE_WEIGHTS
+from pidgin.metrics.convergence_metrics import (
+    ConvergenceCalculator as SimilarityCalculator,
+)
 from pidgin.metrics.flat_calculator import FlatMetricsCalculator
 from pidgin.metrics.text_analysis import TextAnalyzer
 
-Values = dict[str, Any]
 AGENTS = {"agent_a": "a", "agent_b": "b"}
 TOLERANCE = 1e-9
 
@@ -66,6 +77,9 @@ MESSAGE_METRICS = {
     )
 } | {"type_token_ratio": "ttr", "lexical_diversity_index": "ldi"}
 
+# Columns of message_metrics that are compared.
+MESSAGE_COLUMNS = (*MESSAGE_METRICS, *OWN_MESSAGE_METRICS)
+
 # Columns of turn_metrics that FlatMetricsCalculator computes, too.
 TURN_METRICS = (
     "vocabulary_overlap",
@@ -81,14 +95,24 @@ PROFILES = {
     f"convergence_{profile}": dict(weights)
     for profile, weights in DEFAULT_CONVERGENCE_WEIGHTS.items()
 }
-# One part of the live score alone. Its names of the parts are shorter than ours.
+# The parts of the live score, and the methods that compute them.
 PARTS = {
-    "content_similarity": "content",
-    "length_similarity": "length",
-    "sentence_similarity": "sentences",
-    "structure_similarity": "structure",
-    "punctuation_similarity": "punctuation",
+    "content_similarity": "_content_similarity",
+    "length_similarity": "_length_similarity",
+    "sentence_similarity": "_sentence_pattern_similarity",
+    "structure_similarity": "_structure_similarity",
+    "punctuation_similarity": "_punctuation_similarity",
 }
+# Columns from what else Pidgin can calculate and does not store, and from own formulas.
+UNSTORED_METRICS = (
+    "repetition_ratio",
+    "sentence_pattern_similarity",
+    "formality_convergence",
+    "punctuation_similarity",
+    *OWN_TURN_METRICS,
+)
+# The live score and the repetition ratio look at the last five spoken turns.
+WINDOW = 5
 # Columns that the same words give, though Pidgin has no such columns.
 WORD_COLUMNS = (
     "lexical_metrics",
@@ -101,6 +125,7 @@ DOCUMENTS = ("lexical_metrics", "extended_metrics")
 TURN_COLUMNS = (
     *TURN_METRICS,
     *PROFILES,
+    *UNSTORED_METRICS,
     *WORD_COLUMNS,
     "extended_metrics",
 )
@@ -137,12 +162,15 @@ def tokens(text: str) -> list[str]:
 def calculated(turns: Iterable[Turn]) -> dict[int, Values]:
     """Run Pidgin's calculator over turns in which both agents spoke."""
     calculator = FlatMetricsCalculator()
-    return {
-        turn.number: calculator.calculate_turn_metrics(
+    result = {}
+    for turn in turns:
+        values: Values = calculator.calculate_turn_metrics(
             turn.number, turn.agent_a or "", turn.agent_b or ""
         )
-        for turn in turns
-    }
+        # Pidgin leaves it 0 and has what it takes.
+        difference = abs(values["a_formality_score"] - values["b_formality_score"])
+        result[turn.number] = values | {"formality_convergence": 1 - difference}
+    return result
 
 
 def remembered(turns: Iterable[Turn]) -> dict[int, Values]:
@@ -187,8 +215,10 @@ def message_metrics(
     turns: Sequence[Turn], values: dict[int, Values]
 ) -> dict[tuple[int, str], Values]:
     """Return the expected rows of message_metrics, by turn number and agent."""
+    own = own_message_metrics({turn.number: turn.messages for turn in turns})
     return {
-        (turn.number, agent): {
+        (turn.number, agent): own[turn.number, agent]
+        | {
             ours: values[turn.number][f"{AGENTS[agent]}_{theirs}"]
             for ours, theirs in MESSAGE_METRICS.items()
         }
@@ -199,7 +229,7 @@ def message_metrics(
 
 def turn_metrics(turns: Sequence[Turn], values: dict[int, Values]) -> dict[int, Values]:
     """Return the expected rows of turn_metrics; NULL where a placeholder stands."""
-    scores = live_scores(turns)
+    scores, unstored = live_scores(turns), unstored_metrics(turns)
     result = {}
     for turn in turns:
         row: Values = dict.fromkeys(TURN_COLUMNS)
@@ -208,8 +238,9 @@ def turn_metrics(turns: Sequence[Turn], values: dict[int, Values]) -> dict[int, 
             row[f"{agent}_word_frequencies"] = dict(Counter(own))
         if turn.is_spoken:
             both = words["agent_a"] + words["agent_b"]
-            row |= {name: values[turn.number][name] for name in TURN_METRICS}
-            row |= scores[turn.number]
+            for name in (*TURN_METRICS, "formality_convergence"):
+                row[name] = values[turn.number][name]
+            row |= scores[turn.number] | unstored[turn.number]
             row["word_frequencies"] = dict(Counter(both))
             row["lexical_metrics"] = {
                 "vocabulary_size": len({*both}),
@@ -222,7 +253,7 @@ def turn_metrics(turns: Sequence[Turn], values: dict[int, Values]) -> dict[int, 
 
 def live_scores(
     turns: Iterable[Turn], only: Container[int] | None = None
-) -> dict[int, dict[str, Any]]:
+) -> dict[int, Values]:
     """Run Pidgin's live score over the messages so far, at each or only some turns."""
     said: list[SimpleNamespace] = []
     result = {}
@@ -239,20 +270,44 @@ def live_scores(
             column: ConvergenceCalculator(weights=weights).calculate(said)
             for column, weights in PROFILES.items()
         }
-        parts = {ours: part_of_score(theirs, said) for ours, theirs in PARTS.items()}
-        # With a content similarity this high, Pidgin's score looks at nothing else.
-        if parts["content_similarity"] > 0.9:
-            parts = {"content_similarity": parts["content_similarity"]}
-        result[turn.number] = values | {"extended_metrics": parts}
+        parts = parts_of_score(said[-2 * WINDOW :])
+        result[turn.number] = values | {
+            "extended_metrics": parts,
+            "punctuation_similarity": parts["punctuation_similarity"],
+        }
     return result
 
 
-def part_of_score(part: str, messages: list[SimpleNamespace]) -> float:
-    """Return one part of the live score, unrounded: it alone is given weight."""
-    weights = {name: float(name == part) for name in PARTS.values()}
-    calculator = ConvergenceCalculator(weights=weights)
-    calculator.calculate(messages)
-    return calculator.history[-1]
+def parts_of_score(messages: list[SimpleNamespace]) -> dict[str, float]:
+    """Run each part of the live score, also where the score looks at content only."""
+    calculator = ConvergenceCalculator()
+    cleaned = [calculator._clean_message_content(message) for message in messages]
+    return {
+        part: getattr(calculator, method)(cleaned[::2], cleaned[1::2])
+        for part, method in PARTS.items()
+    }
+
+
+def unstored_metrics(turns: Iterable[Turn]) -> dict[int, Values]:
+    """Run what else Pidgin can calculate, on what the descriptions name."""
+    said: list[str] = []
+    result = {}
+    for turn in turns:
+        if not turn.is_spoken:
+            continue
+        texts = [*turn.messages.values()]
+        said += texts
+        sentences = map(TextAnalyzer.split_sentences, texts)
+        result[turn.number] = {
+            "repetition_ratio": SimilarityCalculator.calculate_repetition_ratio(
+                said[-2 * WINDOW :]
+            ),
+            "sentence_pattern_similarity": (
+                SimilarityCalculator.calculate_sentence_pattern_similarity(*sentences)
+            ),
+            "turn_taking_balance": turn_taking_balance(texts),
+        }
+    return result
 
 
 @dataclass
@@ -338,7 +393,7 @@ def message_rows_of(
     """Read the metrics of messages: by conversation, then turn number and agent."""
     result: dict[str, dict[tuple[int, str], Values]] = {}
     for key, values in rows(
-        project, "message_metrics", 3, MESSAGE_METRICS, conversation_ids
+        project, "message_metrics", 3, MESSAGE_COLUMNS, conversation_ids
     ):
         conversation_id, number, agent = key
         result.setdefault(conversation_id, {})[number, agent] = values

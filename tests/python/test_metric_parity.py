@@ -1,4 +1,7 @@
-"""The metrics that Pidgin computes, too, equal those of its own calculators.
+"""Every metric equals what plain Python makes of the logs.
+
+Those that Pidgin computes, too, equal its own calculators'; the others, what their
+descriptions say, in own_metric_oracle and course_oracle.
 
 Runs on the bundled sample and on every folder that PIDGIN_TEST_OUTPUT_DIRS lists
 (separated as in PATH). With PIDGIN_PARITY_REPORT=file.md, a table of how many values
@@ -14,12 +17,16 @@ from pathlib import Path
 
 import pytest
 from conftest import ProjectMaker
+from course_oracle import KEYS, compared_patterns, compared_rolling
 from harness import SAMPLE, Project
 from log_oracle import Logs, is_placeholder
 from metric_oracle import (
-    MESSAGE_METRICS,
+    MESSAGE_COLUMNS,
     PROFILES,
+    TURN_COLUMNS,
     TURN_METRICS,
+    UNSTORED_METRICS,
+    WINDOW,
     Comparison,
     Turn,
     compared,
@@ -31,8 +38,6 @@ EXTRA = [
     if folder
 ]
 REPORT = os.environ.get("PIDGIN_PARITY_REPORT")
-# The live score looks at the last ten messages.
-WINDOW = 5
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def reading(
     """Build the metrics of one folder, and compare them with Pidgin's."""
     folder: Path = request.param
     built = project(folder)
-    built.build_only("--select", "+message_metrics", "+turn_metrics")
+    built.build_only("--select", "+rolling_convergence", "+conversation_patterns")
     logs = Logs(folder)
     conversations = spoken_turns(logs)
     comparison = compared(built, conversations)
@@ -82,8 +87,11 @@ def spoken_turns(logs: Logs) -> dict[str, list[Turn]]:
     return result
 
 
-def test_metrics_equal_pidgins(reading: Reading) -> None:
-    """Every value of every metric is Pidgin's; where nobody spoke, there is none."""
+def test_metrics_equal_the_oracles(reading: Reading) -> None:
+    """Every value of every metric is the oracle's; where nobody spoke, there is none.
+
+    For most metrics the oracle is Pidgin.
+    """
     reading.comparison.insist()
     counts = reading.comparison.compared
     spoken = sum(
@@ -93,8 +101,34 @@ def test_metrics_equal_pidgins(reading: Reading) -> None:
     assert spoken > 0
     assert reading.project.value("select count(*) from message_metrics") == spoken
     assert reading.project.value("select count(*) from turn_metrics") == turn_count
-    assert {counts[metric] for metric in MESSAGE_METRICS} == {spoken}
-    assert {counts[metric] for metric in (*TURN_METRICS, *PROFILES)} == {turn_count}
+    assert {counts[metric] for metric in MESSAGE_COLUMNS} == {spoken}
+    for metric in (*TURN_METRICS, *PROFILES, *UNSTORED_METRICS):
+        assert counts[metric] == turn_count, metric
+
+
+def test_no_metric_is_left_out(reading: Reading) -> None:
+    """Each column of both marts is a key, or compared here or in a test below."""
+    others = {*KEYS, "fingerprint", "timestamp", "convergence_score"}
+    for mart, compared_columns in (
+        ("message_metrics", MESSAGE_COLUMNS),
+        ("turn_metrics", TURN_COLUMNS),
+    ):
+        columns = {name for (name, *_) in reading.project.query(f"describe {mart}")}
+        assert columns - others == {*compared_columns}
+
+
+def test_rolling_convergence(reading: Reading, report: list[str]) -> None:
+    """Averages, spreads and trends follow from the scores of the turns."""
+    comparison = compared_rolling(reading.project)
+    report += ["### rolling_convergence", "", *comparison.table(), ""]
+    comparison.insist()
+
+
+def test_conversation_patterns(reading: Reading, report: list[str]) -> None:
+    """Patterns and alignment follow from the metrics of turns and messages."""
+    comparison = compared_patterns(reading.project)
+    report += ["### conversation_patterns", "", *comparison.table(), ""]
+    comparison.insist()
 
 
 def test_one_profile_explains_the_recorded_scores(reading: Reading) -> None:

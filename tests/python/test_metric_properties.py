@@ -1,4 +1,4 @@
-"""The metrics equal Pidgin's for any text that a language model might write.
+"""The metrics equal the oracles' for any text that a language model might write.
 
 Hypothesis makes up conversations, and one build measures them all: shrinking would take
 a build for each step, so the shortest texts that differ are shown instead.
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ProjectMaker
+from course_oracle import compared_patterns, compared_rolling
 from harness import Project
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -29,18 +30,27 @@ from log_oracle import NO_REPLY, is_placeholder
 from log_writer import Conversation, OutputFolder, as_line
 from metric_oracle import (
     AGENTS,
+    MESSAGE_COLUMNS,
     MESSAGE_METRICS,
     PROFILES,
     TURN_METRICS,
+    UNSTORED_METRICS,
     Comparison,
     Turn,
-    Values,
     calculated,
     compared,
     live_scores,
     message_rows_of,
     remembered,
     turn_rows_of,
+    unstored_metrics,
+)
+from own_metric_oracle import (
+    FIRST_USES,
+    MARKER_METRICS,
+    Values,
+    markers,
+    own_message_metrics,
 )
 from pidgin.metrics import constants
 
@@ -66,8 +76,11 @@ MARKERS = [
         constants.FIRST_PERSON_SINGULAR,
         constants.FIRST_PERSON_PLURAL,
         constants.SECOND_PERSON,
+        *map(markers, MARKER_METRICS.values()),
     )
 ]
+BE_FORMS = sorted(markers("be_form"))
+PARTICIPLES = [*sorted(markers("irregular_participle")), "walked", "red", "ed"]
 
 
 def strings_of(parts: str | list[str], longest: int = 6) -> st.SearchStrategy[str]:
@@ -96,6 +109,14 @@ phrases = (
 words = phrases.flatmap(
     lambda text: st.sampled_from([text, text.capitalize(), text.upper(), f"{text}'s"])
 )
+passives = st.builds(
+    " ".join,
+    st.tuples(
+        st.sampled_from(BE_FORMS),
+        st.sampled_from(["", "", "quickly", "ly", "not", "quickly slowly", "not,"]),
+        st.sampled_from(PARTICIPLES),
+    ),
+)
 sigmas = strings_of("ΑαΣσςΣ.:'’‘·‧．\u0301\u00ad\u200dʰª1_ ǅⅠⓐ")
 spaces = strings_of(SPACES, 4)
 controls = strings_of([chr(code) for code in range(32)] + ["\x7f", "\x85", "\ufeff"], 4)
@@ -119,7 +140,7 @@ anything = st.text(st.characters(exclude_categories=("Cn", "Cs")), max_size=6)
 plain = words_of("the fog horn belongs to the shore. Why? I see!")
 short = st.one_of(
     *(plain, plain, words, peculiar, sigmas, spaces, controls, numbers, labels),
-    *(structures, punctuation, arrows, symbols, anything),
+    *(structures, punctuation, arrows, symbols, anything, passives),
 )
 fragments = (
     short
@@ -159,25 +180,54 @@ def conversations(draw: st.DrawFn) -> list[Turn]:
     return turns
 
 
+@st.composite
+def courses(draw: st.DrawFn) -> list[Turn]:
+    """Make up a conversation that goes through phases, each with much of the same."""
+    text = st.sampled_from(
+        (
+            "Thank you so much, I am grateful.",
+            "Thanks!",
+            "🙏 → 🌟",
+            "The tide turns at the shore when the fog horn calls the boats home.",
+            "yes " * 9,
+            "Why not -> now?",
+            "...",
+            "",
+            NO_REPLY,
+        )
+    )
+    echo = text.map(lambda words: (words, words))
+    phases = st.tuples(st.tuples(text, text) | echo, st.integers(1, 6))
+    turns = []
+    number = 0
+    for (a, b), length in draw(st.lists(phases, max_size=6)):
+        for _ in range(length):
+            turns.append(turn_of(number, a, b))
+            number += draw(st.sampled_from((1, 1, 1, 3)))
+    return turns
+
+
 def turn_of(number: int, a: str, b: str) -> Turn:
     """Make a turn of two texts; a placeholder is no speech."""
     texts = (None if is_placeholder(text) else text for text in (a, b))
     return Turn(number, *texts)
 
 
-def made_up_conversations() -> dict[str, list[Turn]]:
+def made_up(
+    kind: st.SearchStrategy[list[Turn]], name: str = "made_up"
+) -> dict[str, list[Turn]]:
     """Draw conversations, and keep those that differ."""
     found: dict[tuple[Turn, ...], None] = {}
 
     # A label in a label, which is one once the inner is taken out.
     @example([Turn(0, "**Agent **Agent A**: A**", "Why?")])
     @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
-    @given(conversations())
+    @given(kind)
     def collect(turns: list[Turn]) -> None:
         found[tuple(turns)] = None
 
     collect()
-    return {f"made_up_{place:05}": [*turns] for place, turns in enumerate(found)}
+    return {f"{name}_{place:05}": [*turns] for place, turns in enumerate(found)}
 
 
 def conversations_of_all_characters(size: int = 64) -> dict[str, list[Turn]]:
@@ -202,10 +252,13 @@ def conversations_of_all_characters(size: int = 64) -> dict[str, list[Turn]]:
             "".join(f"x{character}1 " for character in chunk),
             " ".join(f"ΑΣ{character} ΑΣ{character}Α" for character in chunk),
             " ".join(f"{character}Σ Α{character}Σ" for character in chunk),
+            " ".join(f"{character}a A{character} {character}'b" for character in chunk),
+            "".join(f"x{character}Ab c? {character}e e." for character in chunk),
         )
         result[f"characters_{ord(chunk[0]):06x}"] = [
             Turn(0, texts[0], texts[1]),
             Turn(1, texts[2], texts[3]),
+            Turn(2, texts[4], texts[5]),
         ]
     return result
 
@@ -250,6 +303,7 @@ class Measured:
 
     project: Project
     made_up: dict[str, list[Turn]]
+    courses: dict[str, list[Turn]]
     characters: dict[str, list[Turn]]
     mirrors: dict[str, list[Turn]]
     long_message: list[Turn]
@@ -261,13 +315,14 @@ def measured(
     tmp_path_factory: pytest.TempPathFactory, project: ProjectMaker
 ) -> Measured:
     """Write all conversations, and build the metrics once."""
-    made_up = made_up_conversations()
+    originals = made_up(conversations())
     result = Measured(
         project=project(tmp_path_factory.mktemp("made up")),
-        made_up=made_up,
+        made_up=originals,
+        courses=made_up(courses(), "course"),
         characters=conversations_of_all_characters(),
         mirrors={
-            f"mirror_of_{name}": mirrored(turns) for name, turns in made_up.items()
+            f"mirror_of_{name}": mirrored(turns) for name, turns in originals.items()
         },
         long_message=long_message(),
         long_conversation=long_conversation(),
@@ -275,13 +330,16 @@ def measured(
     folder = OutputFolder(Path(result.project.output_dir))
     for name, group in (
         ("made_up", result.made_up),
+        ("courses", result.courses),
         ("characters", result.characters),
         ("mirrors", result.mirrors),
         ("long_message", {"long_message": result.long_message}),
         ("long_conversation", {"long_conversation": result.long_conversation}),
     ):
         folder.write(f"{name}.jsonl", lines_of(group))
-    result.project.build_only("--select", "+message_metrics", "+turn_metrics")
+    result.project.build_only(
+        "--select", "+rolling_convergence", "+conversation_patterns"
+    )
     return result
 
 
@@ -295,12 +353,18 @@ def lines_of(group: dict[str, list[Turn]]) -> Iterator[str]:
                 "[API error: overloaded]" if text is None else text
                 for text in (turn.agent_a, turn.agent_b)
             )
-            events += maker.turn(turn.number, a, b)
+            events += maker.turn(turn.number, a, b, score_of(turn))
         yield from map(as_line, [*events, maker.end()])
 
 
+def score_of(turn: Turn) -> float | None:
+    """Make up the score of a turn; some have none."""
+    place = turn.number * turn.number + sum(map(len, turn.messages.values()))
+    return None if place % 11 == 5 else place * 7 % 101 / 100
+
+
 def test_made_up_conversations(measured: Measured) -> None:
-    """Whatever is said, every metric has Pidgin's value."""
+    """Whatever is said, every metric has the oracle's value."""
     comparison = compared(measured.project, measured.made_up)
     texts = {
         text
@@ -313,20 +377,51 @@ def test_made_up_conversations(measured: Measured) -> None:
     assert len(texts) >= (2000 if IS_THOROUGH else 300)
 
 
+def test_courses(measured: Measured) -> None:
+    """Whatever course conversations take, averages and patterns are the oracle's."""
+    for title, comparison in (
+        ("Turns of made-up courses", compared(measured.project, measured.courses)),
+        ("Rolling averages", compared_rolling(measured.project)),
+        ("Patterns", compared_patterns(measured.project)),
+    ):
+        write_report(comparison, title)
+        comparison.insist()
+
+
+def test_every_pattern_shows(measured: Measured) -> None:
+    """No pattern is always there, or never, and every trend is met."""
+    patterns = [
+        name
+        for (name, *_) in measured.project.query("describe conversation_patterns")
+        if name.startswith("has_")
+    ]
+    assert patterns
+    for name in patterns:
+        found = measured.project.query(
+            f"select distinct {name} from conversation_patterns"
+        )
+        assert {value for (value,) in found} == {True, False, None}, name
+    for name in ("trend", "balanced_trend"):
+        trends = measured.project.query(
+            f"select distinct {name} from rolling_convergence"
+        )
+        assert len(trends) == 5, name
+
+
 def test_every_metric_varies(measured: Measured) -> None:
     """The made-up texts are no proof for a metric that is the same in all of them."""
     messages = message_rows_of(measured.project, measured.made_up)
     turns = turn_rows_of(measured.project, measured.made_up)
     for metrics, kept in (
-        (MESSAGE_METRICS, chain.from_iterable(m.values() for m in messages.values())),
+        (MESSAGE_COLUMNS, chain.from_iterable(m.values() for m in messages.values())),
         (
-            (*TURN_METRICS, *PROFILES),
+            (*TURN_METRICS, *PROFILES, *UNSTORED_METRICS),
             chain.from_iterable(t.values() for t in turns.values()),
         ),
     ):
         values = [*kept]
         for metric in metrics:
-            assert len({row[metric] for row in values}) >= 3, metric
+            assert len({str(row[metric]) for row in values}) >= 3, metric
 
 
 def test_every_character(measured: Measured) -> None:
@@ -344,10 +439,10 @@ def test_swapped_agents(measured: Measured) -> None:
     other = {"agent_a": "agent_b", "agent_b": "agent_a"}
     for name in originals:
         mirror = f"mirror_of_{name}"
-        assert message_rows[mirror] == {
-            (number, other[agent]): pytest.approx(values, abs=1e-12)
-            for (number, agent), values in message_rows[name].items()
-        }
+        for (number, agent), values in message_rows[name].items():
+            swapped = message_rows[mirror][number, other[agent]]
+            for metric in {*MESSAGE_COLUMNS} - {*FIRST_USES}:
+                assert swapped[metric] == pytest.approx(values[metric], abs=1e-12)
         for number, values in turn_rows[name].items():
             assert turn_rows[mirror][number] == with_agents_swapped(values), name
 
@@ -386,19 +481,22 @@ def test_long_conversation(measured: Measured) -> None:
 
     comparison = Comparison()
     memory = remembered(turns)
+    own = own_message_metrics({turn.number: turn.messages for turn in turns})
+    unstored = unstored_metrics(turns)
     some = {*range(12), *range(0, len(turns), 97), len(turns) - 1}
     scores = live_scores(turns, only=some)
     for turn in turns:
-        values = memory[turn.number]
+        values = memory[turn.number] | unstored[turn.number]
         if turn.number in some:
             values = calculated([turn])[turn.number] | values | scores[turn.number]
         for agent, prefix in AGENTS.items():
             row = message_rows[turn.number, agent]
+            comparison.note_all(row, own[turn.number, agent], turn, 0)
             for ours, theirs in MESSAGE_METRICS.items():
                 if f"{prefix}_{theirs}" in values:
                     expected = values[f"{prefix}_{theirs}"]
                     comparison.note(ours, row[ours], expected, turn, 0)
-        for metric in (*TURN_METRICS, *PROFILES):
+        for metric in (*TURN_METRICS, *PROFILES, *UNSTORED_METRICS):
             if metric in values:
                 actual = turn_rows[turn.number][metric]
                 comparison.note(metric, actual, values[metric], turn, 0)

@@ -12,7 +12,7 @@ with
 
 conversations as (
 
-    select * from {{ ref('int_conversations') }}
+    select * from {{ ref('int_current_conversations') }}
 
 ),
 

@@ -451,11 +451,14 @@ left join scores
         and turn_frequencies.turn_number = scores.turn_number
 
 -- Only where the metrics of both messages, the phrases and the components are of the same
--- state; after a build of a selection they may not be.
-where
-    not turn_frequencies.is_spoken
-    or (
-        message_pairs.turn_number is not null
-        and phrase_repetition.turn_number is not null
-        and convergence_components.turn_number is not null
-    )
+-- state, and then in all turns of the conversation, which come together; after a build of a
+-- selection they may not be.
+qualify
+    bool_and(
+        not turn_frequencies.is_spoken
+        or (
+            message_pairs.turn_number is not null
+            and phrase_repetition.turn_number is not null
+            and convergence_components.turn_number is not null
+        )
+    ) over (partition by turn_frequencies.conversation_id)

@@ -1,0 +1,39 @@
+{{ config(materialized = 'view') }}
+
+with
+
+event_lines as (
+
+    select * from {{ ref('stg_pidgin__event_lines') }}
+
+),
+
+duplicate_lines as (
+
+    select * from {{ ref('int_duplicate_lines') }}
+
+),
+
+files as (
+
+    select sum(hash(source_file, size_bytes, modified_at)) as content_hash
+
+    from event_lines
+
+    where line_kind = 'file'
+
+),
+
+duplicates as (
+
+    select sum(hash(source_file, line_number, is_archived)) as content_hash
+
+    from duplicate_lines
+
+)
+
+select hash(files.content_hash, duplicates.content_hash) as event_state
+
+from files
+
+cross join duplicates

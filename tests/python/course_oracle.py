@@ -1,0 +1,303 @@
+"""What rolling_convergence and conversation_patterns make of the metrics of turns.
+
+Computed from the descriptions of the two marts in plain Python, out of the rows of
+turn_metrics and message_metrics, which are compared elsewhere.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import yaml
+from harness import ROOT, Project
+from metric_oracle import AGENTS, Comparison
+from own_metric_oracle import Values
+
+KEYS = ("conversation_id", "turn_number", "agent_id")
+# The two scores that are smoothed, and what the names of their columns begin with.
+SCORES = {"convergence_score": "", "convergence_balanced": "balanced_"}
+Messages = Mapping[tuple[int, str], Values]
+
+
+def thresholds() -> Values:
+    """Read where the project draws its lines."""
+    text = (ROOT / "dbt_project.yml").read_text(encoding="utf-8")
+    variables: Values = yaml.safe_load(text)["vars"]
+    return variables
+
+
+def compared_rolling(project: Project) -> Comparison:
+    """Compare every row of rolling_convergence."""
+    comparison = Comparison()
+    actual = table(project, "rolling_convergence", 2)
+    expected = {
+        (conversation_id, number): row
+        for conversation_id, turns in turns_of(project).items()
+        for number, row in zip(turns, rolling_rows([*turns.values()]), strict=True)
+    }
+    assert actual.keys() == expected.keys()
+    for key, row in expected.items():
+        insist_on_columns(actual[key], row)
+        comparison.note_all(actual[key], row, key, 0)
+    return comparison
+
+
+def compared_patterns(project: Project) -> Comparison:
+    """Compare every row of conversation_patterns."""
+    comparison = Comparison()
+    actual = table(project, "conversation_patterns", 1)
+    lines = thresholds()
+    turns = turns_of(project)
+    messages: dict[str, dict[tuple[int, str], Values]] = {}
+    for (conversation_id, number, agent), row in table(
+        project, "message_metrics", 3
+    ).items():
+        messages.setdefault(conversation_id, {})[number, agent] = row
+    conversations = project.query("select conversation_id from conversations")
+    assert sorted(actual) == sorted(conversations)
+    for key, found in actual.items():
+        (name,) = key
+        expected = pattern_row(turns.get(name, {}), messages.get(name, {}), lines)
+        insist_on_columns(found, expected)
+        comparison.note_all(found, expected, key, len(turns.get(name, {})))
+    return comparison
+
+
+def insist_on_columns(actual: Values, expected: Values) -> None:
+    """Leave no column out."""
+    assert actual.keys() - {*KEYS, "fingerprint"} == expected.keys()
+
+
+def table(project: Project, mart: str, width: int) -> dict[tuple[Any, ...], Values]:
+    """Read a whole mart by its key, of that width, in its order."""
+    key = ", ".join(KEYS[:width])
+    columns = [name for (name, *_) in project.query(f"describe {mart}")]
+    rows = [
+        dict(zip(columns, row, strict=True))
+        for row in project.query(f"select * from {mart} order by {key}")
+    ]
+    return {tuple(row[column] for column in KEYS[:width]): row for row in rows}
+
+
+def turns_of(project: Project) -> dict[str, dict[int, Values]]:
+    """Read the metrics of turns: by conversation, then turn number, in order."""
+    result: dict[str, dict[int, Values]] = {}
+    for (conversation_id, number), row in table(project, "turn_metrics", 2).items():
+        result.setdefault(conversation_id, {})[number] = row
+    return result
+
+
+def rolling_rows(turns: Sequence[Values]) -> list[Values]:
+    """Smooth both scores of a conversation's turns."""
+    result = []
+    for place in range(len(turns)):
+        five, ten = (turns[max(place + 1 - n, 0) : place + 1] for n in (5, 10))
+        row: Values = {"convergence_velocity": slope(five)}
+        for score, prefix in SCORES.items():
+            last = [turn[score] for turn in five[-3:]]
+            row |= {
+                score: last[-1],
+                f"{prefix}delta": difference(last),
+                f"{prefix}trend": trend(last),
+                f"{prefix}rolling_avg_5": mean(turn[score] for turn in five),
+                f"{prefix}rolling_avg_10": mean(turn[score] for turn in ten),
+                f"{prefix}rolling_stddev_5": spread(turn[score] for turn in five),
+                f"{prefix}rolling_stddev_10": spread(turn[score] for turn in ten),
+            }
+        result.append(row)
+    return result
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean of what is there."""
+    present = [value for value in values if value is not None]
+    return statistics.fmean(present) if present else None
+
+
+def spread(values: Iterable[float | None]) -> float | None:
+    """Return the standard deviation of a sample; one value has none."""
+    present = [value for value in values if value is not None]
+    return statistics.stdev(present) if len(present) > 1 else None
+
+
+def difference(last: Sequence[float | None]) -> float | None:
+    """Return the change from the last score but one to the last."""
+    if len(last) < 2 or last[-1] is None or last[-2] is None:
+        return None
+    return last[-1] - last[-2]
+
+
+def slope(turns: Iterable[Values]) -> float | None:
+    """Return the slope of the regression line of the balanced score."""
+    points = [
+        (turn["turn_number"], turn["convergence_balanced"])
+        for turn in turns
+        if turn["convergence_balanced"] is not None
+    ]
+    if len(points) < 2:
+        return None
+    return statistics.linear_regression(*zip(*points, strict=True)).slope
+
+
+def trend(last: Sequence[float | None]) -> str | None:
+    """Name where three scores go, in the decimal numbers that they were logged as."""
+    scores = [Decimal(str(score)) for score in last if score is not None]
+    if len(scores) < 3:
+        return None
+    changes = (scores[1] - scores[0], scores[2] - scores[1])
+    if min(changes) > 0:
+        return "increasing"
+    if max(changes) < 0:
+        return "decreasing"
+    is_small = all(abs(change) < Decimal("0.1") for change in changes)
+    return "stable" if is_small else "fluctuating"
+
+
+def pattern_row(
+    turns: Mapping[int, Values], messages: Messages, lines: Values
+) -> Values:
+    """Return the course of a conversation and the patterns in it."""
+    spoken = [
+        number
+        for number in turns
+        if all((number, agent) in messages for agent in AGENTS)
+    ]
+    live, balanced = (
+        [turn[score] for turn in turns.values() if turn[score] is not None]
+        for score in SCORES
+    )
+    patterns = {
+        "vocabulary_collapse": first_phase(
+            spoken,
+            # A turn without words has no vocabulary that could collapse.
+            lambda number: (
+                turns[number]["lexical_metrics"]["vocabulary_size"] > 0
+                and turns[number]["lexical_metrics"]["type_token_ratio"]
+                < lines["vocabulary_collapse_ratio"]
+            ),
+        )
+    } | phases(spoken, turns, messages, lines)
+    return (
+        {
+            "turn_count": len(turns),
+            "spoken_turn_count": len(spoken),
+            "final_convergence": live[-1] if live else None,
+            "peak_convergence": max(live, default=None),
+            "mean_convergence": mean(live),
+            "final_convergence_balanced": balanced[-1] if balanced else None,
+            "peak_convergence_balanced": max(balanced, default=None),
+            "mean_convergence_balanced": mean(balanced),
+            "convergence_velocity": slope(turns.values()),
+        }
+        | symbol_turns(spoken, messages)
+        | {f"{name}_turn": number for name, number in patterns.items()}
+        | {
+            f"has_{name}": number is not None if spoken else None
+            for name, number in patterns.items()
+        }
+        | alignments([turns[number] for number in spoken])
+    )
+
+
+def phases(
+    spoken: Sequence[int],
+    turns: Mapping[int, Values],
+    messages: Messages,
+    lines: Values,
+) -> dict[str, int | None]:
+    """Find the patterns that need several turns in a row."""
+
+    def total(number: int, metric: str) -> float:
+        return sum(float(messages[number, agent][metric]) for agent in AGENTS)
+
+    def is_thankful(number: int) -> bool:
+        density = total(number, "gratitude_markers") / (
+            total(number, "word_count") or 1
+        )
+        return density > float(lines["gratitude_spiral_density"])
+
+    def is_echo(number: int) -> bool:
+        a, b = (turns[number][f"mimicry_score_{way}"] for way in ("a_to_b", "b_to_a"))
+        return statistics.fmean((a, b)) > float(lines["echo_chamber_mimicry"])
+
+    def is_symbolic(number: int) -> bool:
+        density = total(number, "symbol_density") / len(AGENTS)
+        return density > float(lines["symbolic_phase_density"])
+
+    def is_short(number: int) -> bool:
+        share = float(lines["compression_phase_ratio"])
+        limit = share * total(spoken[0], "message_length")
+        return total(number, "message_length") < limit
+
+    return {
+        name: first_phase(spoken, holds, lines[f"{name}_turns"])
+        for name, holds in (
+            ("gratitude_spiral", is_thankful),
+            ("echo_chamber", is_echo),
+            ("symbolic_phase", is_symbolic),
+            ("compression_phase", is_short),
+        )
+    }
+
+
+def first_phase(
+    numbers: Sequence[int], holds: Callable[[int], bool], length: int = 1
+) -> int | None:
+    """Return where something begins to hold for so many turns in a row."""
+    for start in range(len(numbers) - length + 1):
+        if all(map(holds, numbers[start : start + length])):
+            return numbers[start]
+    return None
+
+
+def symbol_turns(spoken: Iterable[int], messages: Messages) -> Values:
+    """Tell when the first agent, and when both have used a pictograph or an arrow."""
+    firsts = {
+        agent: next(
+            (
+                number
+                for number in spoken
+                if messages[number, agent]["pictograph_count"]
+                or messages[number, agent]["arrow_count"]
+            ),
+            None,
+        )
+        for agent in AGENTS
+    }
+    users = [number for number in firsts.values() if number is not None]
+    return {
+        "symbol_onset_turn": min(users, default=None),
+        "symbol_adoption_turn": max(users) if len(users) == len(AGENTS) else None,
+    }
+
+
+def alignments(spoken: Sequence[Values]) -> Values:
+    """Compare the halves of a conversation, each with its shuffled partners."""
+    middle = len(spoken) // 2
+    row: Values = {"alignment_gain": None}
+    beyond = []
+    for name, half in (("first", spoken[:middle]), ("second", spoken[middle:])):
+        alignment = mean(turn["vocabulary_overlap"] for turn in half)
+        baseline = shuffled_alignment(half)
+        row |= {f"{name}_half_alignment": alignment, f"{name}_half_baseline": baseline}
+        if alignment is not None and baseline is not None:
+            beyond.append(alignment - baseline)
+    if len(beyond) == 2:
+        row["alignment_gain"] = beyond[1] - beyond[0]
+    return row
+
+
+def shuffled_alignment(half: Sequence[Values]) -> float | None:
+    """Give each message of A the answer that stands half of the half further on."""
+    if len(half) < 2:
+        return None
+    away = len(half) // 2
+    overlaps = []
+    for turn, other in zip(half, (*half[away:], *half[:away]), strict=True):
+        a = set(turn["agent_a_word_frequencies"])
+        b = set(other["agent_b_word_frequencies"])
+        overlaps.append(len(a & b) / len(a | b) if a and b else 0.0)
+    return mean(overlaps)
