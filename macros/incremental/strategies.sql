@@ -6,7 +6,9 @@
 {% macro get_incremental_replace_changed_sql(arguments) %}
     {%- set target = arguments.target_relation -%}
     {%- set key = arguments.unique_key -%}
-    {%- set current = ref(config.get('meta')['fingerprints']) -%}
+    {#- By its node: a model may come to its fingerprints through a view, and so have no ref. -#}
+    {%- set current_node = 'model.' ~ project_name ~ '.' ~ config.get('meta')['fingerprints'] -%}
+    {%- set current = graph.nodes[current_node].relation_name -%}
     {%- set columns = get_quoted_csv(arguments.dest_columns | map(attribute='name')) -%}
 
     delete from {{ target }}

@@ -1,4 +1,4 @@
-"""Who changes the SQL gets every row by the new definition from the next plain build."""
+"""Who changes the SQL gets every row by the new definition from the next build."""
 
 from __future__ import annotations
 
