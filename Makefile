@@ -18,7 +18,7 @@ CHECK     := PIDGIN_OUTPUT_DIR=sample_data/pidgin_output PIDGIN_ARCHIVE_DIR= PID
              DBT_TARGET_PATH=$(CHECK_DIR)/target DBT_LOG_PATH=$(CHECK_DIR)/logs DBT_PROFILES_DIR=.
 
 .DEFAULT_GOAL := build
-.PHONY: build test check-dbt check-python lint docs bench lock duckdb-2 clean
+.PHONY: build test check-dbt check-python lint docs bench soak lock duckdb-2 clean
 
 build: $(VENV)/.run
 	$(DBT) build
@@ -52,6 +52,11 @@ lint: $(VENV)/.dev
 docs: $(VENV)/.run
 	$(DBT) build
 	$(DBT) docs generate --static
+
+# Random histories of the output folder, and builds killed at random: hours.
+soak: $(VENV)/.dev
+	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest \
+		tests/python/test_history_equality.py tests/python/test_crash_safety.py
 
 # Ratios of speed, taken in one run; see benchmarks/README.md for longer ones.
 bench: $(VENV)/.dev

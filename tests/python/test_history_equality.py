@@ -55,7 +55,7 @@ from log_writer import OutputFolder
 
 IS_SOAK = settings.get_current_profile_name() == "soak"
 HISTORIES = settings(
-    max_examples=settings().max_examples if IS_SOAK else 2,
+    max_examples=settings().max_examples if IS_SOAK else 1,
     stateful_step_count=6 if IS_SOAK else 3,
     suppress_health_check=list(HealthCheck),
 )
