@@ -11,6 +11,7 @@ were compared and how much they differed is written there.
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,24 +45,50 @@ REPORT = os.environ.get("PIDGIN_PARITY_REPORT")
 class Reading:
     """A folder that was built, and what was said in it by the oracle's reading."""
 
+    folder: Path
     project: Project
     logs: Logs
     conversations: dict[str, list[Turn]]
     comparison: Comparison
 
 
+# By metric and then folder: how many values were compared, and the largest difference.
+Report = defaultdict[str, dict[str, tuple[int, float]]]
+
+
 @pytest.fixture(scope="module")
-def report() -> Iterator[list[str]]:
-    """Collect the lines of the report, which is written at the end."""
-    lines: list[str] = []
-    yield lines
+def report() -> Iterator[Report]:
+    """Collect what was compared; it is written at the end."""
+    cells: Report = defaultdict(dict)
+    yield cells
     if REPORT:
-        Path(REPORT).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        Path(REPORT).write_text("\n".join(table_of(cells)) + "\n", encoding="utf-8")
+
+
+def table_of(report: Report) -> list[str]:
+    """Return the lines of a Markdown table with a column for each folder."""
+    folders = list(dict.fromkeys(folder for row in report.values() for folder in row))
+    lines = [
+        "| Metric | " + " | ".join(folders) + " |",
+        "|---|" + "---:|" * len(folders),
+    ]
+    for metric, row in report.items():
+        cells = (row.get(folder, (0, 0.0)) for folder in folders)
+        texts = (f"{count:,} ({largest:.2g})" for count, largest in cells)
+        lines.append(f"| `{metric}` | " + " | ".join(texts) + " |")
+    return lines
+
+
+def note(report: Report, folder: Path, mart: str, comparison: Comparison) -> None:
+    """Note a comparison under the folder's name."""
+    name = folder.parent.name if folder.name == SAMPLE.name else folder.name
+    for metric, count in comparison.compared.items():
+        report[mart + metric][name] = (count, comparison.largest[metric])
 
 
 @pytest.fixture(scope="module", params=[SAMPLE, *EXTRA], ids=str)
 def reading(
-    request: pytest.FixtureRequest, project: ProjectMaker, report: list[str]
+    request: pytest.FixtureRequest, project: ProjectMaker, report: Report
 ) -> Reading:
     """Build the metrics of one folder, and compare them with Pidgin's."""
     folder: Path = request.param
@@ -70,8 +97,8 @@ def reading(
     logs = Logs(folder)
     conversations = spoken_turns(logs)
     comparison = compared(built, conversations)
-    report += [f"## {folder}", "", *comparison.table(), ""]
-    return Reading(built, logs, conversations, comparison)
+    note(report, folder, "", comparison)
+    return Reading(folder, built, logs, conversations, comparison)
 
 
 def spoken_turns(logs: Logs) -> dict[str, list[Turn]]:
@@ -117,17 +144,17 @@ def test_no_metric_is_left_out(reading: Reading) -> None:
         assert columns - others == {*compared_columns}
 
 
-def test_rolling_convergence(reading: Reading, report: list[str]) -> None:
+def test_rolling_convergence(reading: Reading, report: Report) -> None:
     """Averages, spreads and trends follow from the scores of the turns."""
     comparison = compared_rolling(reading.project)
-    report += ["### rolling_convergence", "", *comparison.table(), ""]
+    note(report, reading.folder, "rolling_convergence.", comparison)
     comparison.insist()
 
 
-def test_conversation_patterns(reading: Reading, report: list[str]) -> None:
+def test_conversation_patterns(reading: Reading, report: Report) -> None:
     """Patterns and alignment follow from the metrics of turns and messages."""
     comparison = compared_patterns(reading.project)
-    report += ["### conversation_patterns", "", *comparison.table(), ""]
+    note(report, reading.folder, "conversation_patterns.", comparison)
     comparison.insist()
 
 
