@@ -14,7 +14,20 @@ event_state as (
 
 )
 
-select conversations.*
+select
+    conversations.conversation_id,
+    conversations.experiment_id,
+    conversations.experiment_id_source,
+    conversations.first_file,
+    conversations.event_count,
+    conversations.first_event_at,
+    conversations.last_event_at,
+    conversations.manifest_status,
+    conversations.manifest_error,
+    conversations.experiment_config,
+    conversations.is_archived,
+    conversations.event_state,
+    conversations.fingerprint
 
 from conversations
 
