@@ -58,7 +58,7 @@
     {%- set noting_reader = (event_logs | string)[:-1] ~ ", store_rejects = true)" -%}
     {%- set irregular = run_query(
         "select filename, bool_or(line is null), bool_or(line is not null) from " ~ noting_reader
-        ~ " where filename in (" ~ sql_strings(paths) ~ ") and (line is null"
+        ~ " where " ~ is_one_of('filename', paths) ~ " and (line is null"
         ~ " or not json_valid(line) and not regexp_full_match(line, '\\s*')) group by filename"
     ) -%}
     {%- set binary = run_query(

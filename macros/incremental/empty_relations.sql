@@ -25,9 +25,11 @@
     where path is not null
 {% endmacro %}
 
-{#- A comparison with constants; false for an empty list, which SQL cannot write. -#}
+{#- A comparison with constants; false for an empty list, whose type SQL cannot tell. As IN, it
+    would be asked of every row, in as many steps as there are constants; this way DuckDB only
+    asks it of file names, once. -#}
 {% macro is_one_of(expression, values) %}
-    {{- return(expression ~ ' in (' ~ sql_strings(values) ~ ')' if values else 'false') -}}
+    {{- return('list_contains([' ~ sql_strings(values) ~ '], ' ~ expression ~ ')' if values else 'false') -}}
 {% endmacro %}
 
 {% macro empty_archive() %}

@@ -19,19 +19,36 @@ changed_files as (
 
 ),
 
-text_lines as (
+-- The reader keeps the order of lines, one file after the other; it does not number them.
+-- Windows without partition or order go along with it, and need neither sort nor memory.
+read_lines as (
 
     select
         filename as source_file,
-        -- The reader keeps the order of lines; it does not number them.
-        row_number() over () as position,
         line,
-        cast(null as varchar) as escaped_line
+        row_number() over () as place,
+        lag(filename) over () is distinct from filename as is_first_line,
+        lead(filename) over () is distinct from filename as is_last_line
 
     from {{ event_logs if logs.text else empty_event_logs() }}
 
     -- Constants, because only they keep the reader from opening the other files.
     where {{ is_one_of('filename', logs.text) }}
+
+),
+
+text_lines as (
+
+    select
+        source_file,
+        place + 1 - max(if(is_first_line, place, null)) over (
+            rows between unbounded preceding and current row
+        ) as line_number,
+        is_last_line,
+        line,
+        cast(null as varchar) as escaped_line
+
+    from read_lines
 
 ),
 
@@ -54,7 +71,8 @@ binary_lines as (
 
     select
         source_file,
-        generate_subscripts(escaped_lines, 1) as position,
+        generate_subscripts(escaped_lines, 1) as line_number,
+        len(escaped_lines) as line_count,
         unnest(escaped_lines) as escaped_line
 
     from binary_files
@@ -69,7 +87,8 @@ lines as (
 
     select
         source_file,
-        position,
+        line_number,
+        line_number = line_count as is_last_line,
         try(decode(cast(escaped_line as blob))) as line,
         escaped_line
 
@@ -145,7 +164,8 @@ parsed_lines as (
 
     select
         source_file,
-        position,
+        line_number,
+        is_last_line,
         event_type,
         recorded_timestamp,
         document is not null as is_json,
@@ -174,22 +194,6 @@ parsed_lines as (
 
 ),
 
-numbered_lines as (
-
-    select
-        * exclude (position),
-        row_number() over file_lines as line_number,
-        lead(position) over file_lines is null as is_last_line
-
-    from parsed_lines
-
-    window file_lines as (
-        partition by source_file
-        order by position
-    )
-
-),
-
 classified_lines as (
 
     select
@@ -205,7 +209,7 @@ classified_lines as (
             else 'rejected'
         end as line_kind
 
-    from numbered_lines
+    from parsed_lines
 
     where not is_blank
 
@@ -222,7 +226,7 @@ read_files as (
 
     where
         size_bytes in (0, 3)
-        or source_file in (select numbered_lines.source_file from numbered_lines)
+        or source_file in (select parsed_lines.source_file from parsed_lines)
 
 ),
 
