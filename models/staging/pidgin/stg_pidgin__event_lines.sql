@@ -27,8 +27,8 @@ read_lines as (
         filename as source_file,
         line,
         row_number() over () as place,
-        lag(filename) over () is distinct from filename as is_first_line,
-        lead(filename) over () is distinct from filename as is_last_line
+        coalesce(lag(filename) over () != filename, true) as is_first_line,
+        coalesce(lead(filename) over () != filename, true) as is_last_line
 
     from {{ event_logs if logs.text else empty_event_logs() }}
 
@@ -41,9 +41,9 @@ text_lines as (
 
     select
         source_file,
-        place + 1 - max(if(is_first_line, place, null)) over (
-            rows between unbounded preceding and current row
-        ) as line_number,
+        -- sqlfluff knows no frame without an order.
+        place + 1 - max(if(is_first_line, place, null)) over (rows unbounded preceding) -- noqa: PRS
+            as line_number,
         is_last_line,
         line,
         cast(null as varchar) as escaped_line
