@@ -32,6 +32,14 @@ FULL = Options(
     repeats=3,
 )
 RESULTS = Path(__file__).parent / "results"
+# Options of a number each.
+NUMBERS = {
+    "histories": "turns of the corpus with full histories",
+    "calculator_turns": "turns that Pidgin's calculator gets",
+    "importer_turns": "turns that Pidgin's importer gets",
+    "memory_turns": "turns of the corpus that is built with 4 GB; 0 for none",
+    "repeats": "how often what is short is measured; the median counts",
+}
 
 
 def main() -> None:
@@ -72,12 +80,15 @@ def parse() -> argparse.Namespace:
         prog="python -m benchmarks", description="Measure the project, as ratios."
     )
     parser.add_argument("--full", action="store_true", help="large corpora: hours")
-    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART")
-    parser.add_argument("--sizes", nargs="+", type=int, metavar="TURNS")
-    for name in asdict(QUICK):
-        if name != "sizes":
-            option = "--" + name.replace("_", "-")
-            parser.add_argument(option, type=int, metavar="N")
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS)
+    )
+    parser.add_argument(
+        "--sizes", nargs="+", type=int, metavar="TURNS", help="corpora, no histories"
+    )
+    for name, text in NUMBERS.items():
+        option = "--" + name.replace("_", "-")
+        parser.add_argument(option, type=int, metavar="N", help=text)
     parser.add_argument("--name", help="of the files of results; quick or full")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR")
     parser.add_argument("--work", type=Path, metavar="DIR", help="where to build")

@@ -1,7 +1,7 @@
 {#- Files of one kind that are new or changed since {{ this }} read them, or that it read in
-    another way. No content is read: size and modification time decide. Modification times are whole seconds, so a
-    file written in the second in which it was listed could change again unseen; such a
-    file is not "settled" and is looked at again by the next build. -#}
+    another way. No content is read: size and modification time decide. Modification times
+    are whole seconds, so a file written in the second in which it was listed could change
+    again unseen; such a file is not "settled" and is looked at again by the next build. -#}
 
 {% macro changed_files(files, pattern, ledger) %}
     {%- if not execute -%}{{ return([]) }}{%- endif -%}

@@ -40,3 +40,20 @@
         )
     ))
 {%- endmacro %}
+
+{#- How many different elements two lists have in common. Counting the union costs a third of
+    list_intersect. -#}
+{% macro shared_elements(a, b) -%}
+    (list_unique({{ a }}) + list_unique({{ b }}) - list_unique(list_concat({{ a }}, {{ b }})))
+{%- endmacro %}
+
+{#- The cosine of two histograms, of at least one element each. -#}
+{% macro cosine_of_histograms(a, b) -%}
+    {{ dot_product(a, b) }} / sqrt({{ dot_product(a, a) }} * {{ dot_product(b, b) }})
+{%- endmacro %}
+
+{% macro dot_product(a, b) -%}
+    list_sum(list_transform(
+        map_entries({{ a }}), lambda entry: entry['value'] * coalesce({{ b }}[entry['key']], 0)
+    ))
+{%- endmacro %}
