@@ -35,7 +35,7 @@ check-dbt: $(VENV)/.dev
 	$(CHECK) $(DBT) --warn-error --quiet build
 
 check-python: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # The dbt templater compiles the models, for which it needs a warehouse.
 lint: $(VENV)/.dev

@@ -40,6 +40,7 @@
 {#- The changed event logs, sorted by how they must be read:
     files        all of them, with size and modification time
     text         those that can be read as lines of text
+    empty        those without a byte, or with a byte order mark alone
     binary       those with bytes that are not UTF-8 or a line over 16 MiB; and those with
                  empty lines, because the reader takes a line end of another kind than the
                  file's first for an empty line, too
@@ -48,7 +49,7 @@
 {% macro changed_event_logs(files, event_logs, ledger) %}
     {%- set changed = changed_files(files, '**/*.jsonl', ledger) -%}
     {%- if not changed -%}
-        {{ return({'files': [], 'text': [], 'binary': [], 'terminated': []}) }}
+        {{ return({'files': [], 'text': [], 'empty': [], 'binary': [], 'terminated': []}) }}
     {%- endif -%}
     {%- set paths = changed | map(attribute='path') | list -%}
 
@@ -77,9 +78,18 @@
             ~ " where content[-1:] in ('\\x0A'::blob, '\\x0D'::blob)"
         ).columns[0].values() -%}
     {%- endif -%}
+    {%- set tiny = changed | selectattr('size', 'in', [0, 3]) | map(attribute='path') | list -%}
+    {%- set empty = [] -%}
+    {%- if tiny -%}
+        {%- set empty = run_query(
+            "select filename from " ~ read_blobs(tiny)
+            ~ " where hex(content) in ('', 'EFBBBF')"
+        ).columns[0].values() -%}
+    {%- endif -%}
     {{- return({
         'files': changed,
-        'text': paths | reject('in', binary) | list,
+        'text': paths | reject('in', binary) | reject('in', empty) | list,
+        'empty': empty,
         'binary': binary,
         'terminated': terminated,
     }) -}}

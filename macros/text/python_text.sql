@@ -61,6 +61,11 @@
     string_split({{ text }}, '')
 {%- endmacro %}
 
+{#- [ord(c) for c in text]: numbers are cheaper to count than characters. -#}
+{% macro code_points(text) -%}
+    list_transform({{ characters(text) }}, lambda character: ord(character))
+{%- endmacro %}
+
 {#- str.split: what white space separates. -#}
 {% macro spaced_words(text) -%}
     regexp_extract_all({{ text }}, '[^{{ whitespace() }}]+')

@@ -34,7 +34,7 @@ changed_messages as (
                 and message_tokens.fingerprint = processed.fingerprint
     {% endif %}
 
-    where message_tokens.tokens is not null
+    where message_tokens.token_text is not null
 
 ),
 

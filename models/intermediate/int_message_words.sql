@@ -34,7 +34,7 @@ changed_messages as (
         message_tokens.conversation_id,
         message_tokens.turn_number,
         message_tokens.agent_id,
-        message_tokens.tokens,
+        {{ token_list('message_tokens.token_text') }} as tokens,
         message_tokens.fingerprint
 
     from message_tokens
@@ -45,7 +45,7 @@ changed_messages as (
                 and message_tokens.fingerprint = processed.fingerprint
     {% endif %}
 
-    where message_tokens.tokens is not null
+    where message_tokens.token_text is not null
 
 ),
 

@@ -22,7 +22,7 @@ changed_messages as (
         message_tokens.conversation_id,
         message_tokens.turn_number,
         message_tokens.agent_id,
-        message_tokens.tokens,
+        {{ token_list('message_tokens.token_text') }} as tokens,
         message_tokens.fingerprint
 
     from message_tokens
@@ -33,7 +33,7 @@ changed_messages as (
                 and message_tokens.fingerprint = processed.fingerprint
     {% endif %}
 
-    where message_tokens.tokens is not null
+    where message_tokens.token_text is not null
 
 ),
 
@@ -41,7 +41,7 @@ hashed_messages as (
 
     select
         * exclude (tokens),
-        list_transform(tokens, lambda token: hash(token)) as token_hashes
+        {{ token_hashes('tokens') }} as token_hashes
 
     from changed_messages
 

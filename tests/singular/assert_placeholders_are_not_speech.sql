@@ -55,7 +55,7 @@ left join message_tokens
 
 where
     not placeholders.is_api_error
-    or message_tokens.tokens is not null
+    or message_tokens.token_text is not null
     or turn_metrics.vocabulary_overlap is not null
     or turn_metrics.lexical_metrics is not null
     or turn_metrics.word_frequencies is not null

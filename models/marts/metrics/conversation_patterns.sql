@@ -302,18 +302,15 @@ shuffled_turns as (
 
 ),
 
-alignments as (
+shuffled_messages as (
 
     select
         shuffled_turns.conversation_id,
         shuffled_turns.half,
         shuffled_turns.turn_number,
         shuffled_turns.vocabulary_overlap,
-        if(
-            agent_b.tokens is null,
-            null,
-            {{ jaccard_of_lists('agent_a.tokens', 'agent_b.tokens') }}
-        ) as shuffled_overlap
+        {{ token_hashes(token_list('agent_a.token_text')) }} as a_tokens,
+        {{ token_hashes(token_list('agent_b.token_text')) }} as b_tokens
 
     from shuffled_turns
 
@@ -328,6 +325,23 @@ alignments as (
             shuffled_turns.conversation_id = agent_b.conversation_id
             and shuffled_turns.shuffled_turn_number = agent_b.turn_number
             and agent_b.agent_id = 'agent_b'
+
+),
+
+alignments as (
+
+    select
+        conversation_id,
+        half,
+        turn_number,
+        vocabulary_overlap,
+        if(
+            b_tokens is null,
+            null,
+            {{ jaccard_of_lists('a_tokens', 'b_tokens') }}
+        ) as shuffled_overlap
+
+    from shuffled_messages
 
 ),
 

@@ -56,7 +56,7 @@ changed_messages as (
                 and message_tokens.fingerprint = processed.fingerprint
     {% endif %}
 
-    where message_tokens.tokens is not null
+    where message_tokens.token_text is not null
 
 ),
 
@@ -67,7 +67,7 @@ spoken_messages as (
         changed_messages.turn_number,
         changed_messages.agent_id,
         messages.content,
-        changed_messages.tokens,
+        {{ token_list('changed_messages.token_text') }} as tokens,
         passive_words.be_forms,
         passive_words.participles,
         changed_messages.fingerprint
@@ -140,7 +140,7 @@ hashed_messages as (
 
     select
         *,
-        list_transform(tokens, lambda token: hash(token)) as token_hashes
+        {{ token_hashes('tokens') }} as token_hashes
 
     from spoken_messages
 
@@ -244,7 +244,7 @@ select
     {{ entropy_of_counts('counts.word_occurrences', 'counts.word_count') }} as word_entropy,
     {{ entropy_of_counts('counts.bigram_occurrences', 'counts.word_count - 1') }}
         as bigram_entropy,
-    coalesce(list_entropy({{ characters('counts.content') }}), 0) as character_entropy,
+    coalesce(list_entropy({{ code_points('counts.content') }}), 0) as character_entropy,
     {{ compression_ratio('counts.content') }} as compression_ratio,
 
     -- symbols

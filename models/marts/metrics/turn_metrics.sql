@@ -66,9 +66,9 @@ turn_tokens as (
 
     select
         changed_turns.*,
-        agent_a.tokens as a_tokens,
-        agent_b.tokens as b_tokens,
-        agent_a.tokens is not null and agent_b.tokens is not null as is_spoken
+        agent_a.token_text as a_token_text,
+        agent_b.token_text as b_token_text,
+        agent_a.token_text is not null and agent_b.token_text is not null as is_spoken
 
     from changed_turns
 
@@ -88,6 +88,81 @@ turn_tokens as (
 
 ),
 
+measured_turns as (
+
+    select
+        convergence_components.conversation_id,
+        convergence_components.turn_number,
+        convergence_components.fingerprint
+
+    from convergence_components
+
+    semi join changed_turns
+        on
+            convergence_components.conversation_id = changed_turns.conversation_id
+            and convergence_components.fingerprint = changed_turns.fingerprint
+
+    inner join phrase_repetition
+        on
+            convergence_components.conversation_id = phrase_repetition.conversation_id
+            and convergence_components.turn_number = phrase_repetition.turn_number
+            and convergence_components.fingerprint = phrase_repetition.fingerprint
+
+    inner join message_metrics as agent_a
+        on
+            convergence_components.conversation_id = agent_a.conversation_id
+            and convergence_components.turn_number = agent_a.turn_number
+            and convergence_components.fingerprint = agent_a.fingerprint
+            and agent_a.agent_id = 'agent_a'
+
+    inner join message_metrics as agent_b
+        on
+            convergence_components.conversation_id = agent_b.conversation_id
+            and convergence_components.turn_number = agent_b.turn_number
+            and convergence_components.fingerprint = agent_b.fingerprint
+            and agent_b.agent_id = 'agent_b'
+
+),
+
+-- Only conversations in which the metrics of both messages, the phrases and the components
+-- of all turns are of the same state; after a build of a selection they may not be.
+whole_conversations as (
+
+    select turn_tokens.conversation_id
+
+    from turn_tokens
+
+    left join measured_turns
+        on
+            turn_tokens.conversation_id = measured_turns.conversation_id
+            and turn_tokens.turn_number = measured_turns.turn_number
+            and turn_tokens.fingerprint = measured_turns.fingerprint
+
+    group by turn_tokens.conversation_id
+
+    having bool_and(not turn_tokens.is_spoken or measured_turns.turn_number is not null)
+
+),
+
+listed_tokens as (
+
+    select
+        turn_tokens.conversation_id,
+        turn_tokens.turn_number,
+        turn_tokens.completed_at,
+        turn_tokens.convergence_score,
+        turn_tokens.fingerprint,
+        turn_tokens.is_spoken,
+        {{ token_list('turn_tokens.a_token_text') }} as a_tokens,
+        {{ token_list('turn_tokens.b_token_text') }} as b_tokens
+
+    from turn_tokens
+
+    semi join whole_conversations
+        on turn_tokens.conversation_id = whole_conversations.conversation_id
+
+),
+
 turn_frequencies as (
 
     select
@@ -104,7 +179,7 @@ turn_frequencies as (
         if(is_spoken, {{ word_frequencies('list_concat(a_tokens, b_tokens)') }}, null)
             as both_frequencies
 
-    from turn_tokens
+    from listed_tokens
 
 ),
 
@@ -119,8 +194,8 @@ hashed_turns as (
             as shared_vocabulary,
         {{ numbered_repetitions('a_frequencies') }} as a_repetitions,
         {{ numbered_repetitions('b_frequencies') }} as b_repetitions,
-        list_transform(a_tokens, lambda token: hash(token)) as a_hashes,
-        list_transform(b_tokens, lambda token: hash(token)) as b_hashes,
+        {{ token_hashes('a_tokens') }} as a_hashes,
+        {{ token_hashes('b_tokens') }} as b_hashes,
         least(6, len(a_tokens), len(b_tokens)) as longest_phrase
 
     from turn_frequencies
@@ -449,16 +524,3 @@ left join scores
     on
         turn_frequencies.conversation_id = scores.conversation_id
         and turn_frequencies.turn_number = scores.turn_number
-
--- Only where the metrics of both messages, the phrases and the components are of the same
--- state, and then in all turns of the conversation, which come together; after a build of a
--- selection they may not be.
-qualify
-    bool_and(
-        not turn_frequencies.is_spoken
-        or (
-            message_pairs.turn_number is not null
-            and phrase_repetition.turn_number is not null
-            and convergence_components.turn_number is not null
-        )
-    ) over (partition by turn_frequencies.conversation_id)

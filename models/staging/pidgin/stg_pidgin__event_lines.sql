@@ -94,18 +94,52 @@ lines as (
 
     from binary_lines
 
+    union all
+
+    -- A file without a line has one blank line here.
+    select
+        source_file,
+        1 as line_number,
+        true as is_last_line,
+        '' as line,
+        cast(null as varchar) as escaped_line
+
+    from changed_files
+
+    where {{ is_one_of('source_file', logs.empty) }}
+
+),
+
+-- Before its first line a row for the file itself, numbered 0: what of it was read, also
+-- where no line is kept. A file that went away since it was listed has none, and keeps the
+-- rows that it had.
+files_and_lines as (
+
+    select
+        source_file,
+        unnest(if(line_number = 1, [0, 1], [line_number])) as line_number,
+        is_last_line,
+        line,
+        escaped_line
+
+    from lines
+
 ),
 
 documents as (
 
     select
         *,
-        coalesce(
-            try_cast(line as json),
-            try_cast({{ replace_lone_surrogates('line') }} as json)
+        if(
+            line_number = 0,
+            null,
+            coalesce(
+                try_cast(line as json),
+                try_cast({{ replace_lone_surrogates('line') }} as json)
+            )
         ) as document
 
-    from lines
+    from files_and_lines
 
 ),
 
@@ -171,14 +205,14 @@ parsed_lines as (
         document is not null as is_json,
         regexp_full_match(coalesce(line, escaped_line, ''), '\s*') as is_blank,
         case
-            when event_type is not null then null
+            when event_type is not null or line_number = 0 then null
             when line is null then 'not valid UTF-8'
             when document is null then 'not valid JSON'
             when json_type(document) != 'OBJECT' then 'not a JSON object'
             else 'no event_type'
         end as reason,
         if(
-            event_type is null,
+            event_type is null and line_number > 0,
             left(coalesce(line, escaped_line), {{ var('rejected_line_length') }}),
             null
         ) as line_start,
@@ -199,6 +233,7 @@ classified_lines as (
     select
         *,
         case
+            when line_number = 0 then 'file'
             when event_type is not null then 'event'
             -- Its writer may still be in the middle of this line.
             when
@@ -211,60 +246,32 @@ classified_lines as (
 
     from parsed_lines
 
-    where not is_blank
-
-),
-
--- A row for the file itself: what of it was read, also where it holds no line. A file that
--- went away since it was listed has none, and keeps the rows that it had; one that is empty,
--- or holds a byte order mark alone, has none either.
-read_files as (
-
-    select *
-
-    from changed_files
-
-    where
-        size_bytes in (0, 3)
-        or source_file in (select parsed_lines.source_file from parsed_lines)
-
-),
-
-files_and_lines as (
-
-    select
-        *,
-        0 as line_number,
-        'file' as line_kind,
-        {{ reading_version() }} as reading_version
-
-    from read_files
-
-    union all by name
-
-    select *
-
-    from classified_lines
+    where line_number = 0 or not is_blank
 
 )
 
 select
-    source_file,
-    cast(line_number as bigint) as line_number,
-    line_kind,
-    event_id,
-    event_type,
-    conversation_id,
-    experiment_id,
-    turn_number,
-    agent_id,
-    recorded_timestamp,
-    event_data,
-    reason,
-    line_start,
-    size_bytes,
-    modified_at,
-    is_settled,
-    reading_version
+    classified_lines.source_file,
+    cast(classified_lines.line_number as bigint) as line_number,
+    classified_lines.line_kind,
+    classified_lines.event_id,
+    classified_lines.event_type,
+    classified_lines.conversation_id,
+    classified_lines.experiment_id,
+    classified_lines.turn_number,
+    classified_lines.agent_id,
+    classified_lines.recorded_timestamp,
+    classified_lines.event_data,
+    classified_lines.reason,
+    classified_lines.line_start,
+    changed_files.size_bytes,
+    changed_files.modified_at,
+    changed_files.is_settled,
+    if(classified_lines.line_number = 0, {{ reading_version() }}, null) as reading_version
 
-from files_and_lines
+from classified_lines
+
+left join changed_files
+    on
+        if(classified_lines.line_number = 0, classified_lines.source_file, null)
+        = changed_files.source_file
