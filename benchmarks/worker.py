@@ -129,7 +129,7 @@ def tokenise(*, warehouse: str, query: str) -> Json:
     with duckdb.connect(warehouse, read_only=True) as connection:
         return _timed(
             connection,
-            f"select count(*), sum(len(tokens)) from ({sql})",
+            f"select count(*), sum(length(token_text)) from ({sql})",
         )
 
 
