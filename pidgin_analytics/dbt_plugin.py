@@ -10,9 +10,11 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
 
@@ -45,9 +47,19 @@ class Plugin(BasePlugin):
         """Create the warehouse's folder, which DuckDB does not do itself.
 
         Raises:
-            OSError: the folder cannot be created; the message names it.
+            DbtRuntimeError: the warehouse cannot be written; the message names it and
+                says why.
         """
-        Path(creds.path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Path(creds.path).parent.mkdir(parents=True, exist_ok=True)
+            # dbt opens it next, but prints what goes wrong there below all the calls
+            # that led to it.
+            duckdb.connect(creds.path).close()
+        except (OSError, duckdb.Error) as error:
+            place = f"PIDGIN_WAREHOUSE is {creds.path}"
+            raise DbtRuntimeError(
+                f"{place}, which cannot be written: {error}"
+            ) from error
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
         """Register ``zlib_compressed_size(VARCHAR) -> BIGINT``, NULL for NULL."""
