@@ -55,7 +55,7 @@ docs: $(VENV)/.run
 
 # Random histories of the output folder, and builds killed at random: hours.
 soak: $(VENV)/.dev
-	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest \
+	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --numprocesses auto \
 		tests/python/test_history_equality.py tests/python/test_crash_safety.py
 
 # Ratios of speed, taken in one run; see benchmarks/README.md for longer ones.

@@ -54,8 +54,10 @@ from hypothesis.stateful import (
 from log_writer import OutputFolder
 
 IS_SOAK = settings.get_current_profile_name() == "soak"
+# Of a soak, so that several processes share it.
+PARTS = 30 if IS_SOAK else 1
 HISTORIES = settings(
-    max_examples=settings().max_examples if IS_SOAK else 1,
+    max_examples=settings().max_examples // PARTS if IS_SOAK else 1,
     stateful_step_count=6 if IS_SOAK else 3,
     suppress_health_check=list(HealthCheck),
 )
@@ -194,7 +196,12 @@ class Histories(RuleBasedStateMachine):
         shutil.rmtree(self.follower.project.home)
 
 
-def test_any_history(seeded: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_any_history(
+    seeded: Project,
+    tmp_path_factory: pytest.TempPathFactory,
+    part: int,
+) -> None:
     """Incremental builds equal a fresh one, whatever happened before."""
 
     class Followed(Histories):
