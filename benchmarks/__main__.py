@@ -90,7 +90,9 @@ def parse() -> argparse.Namespace:
         option = "--" + name.replace("_", "-")
         parser.add_argument(option, type=int, metavar="N", help=text)
     parser.add_argument("--name", help="of the files of results; quick or full")
-    parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR")
+    parser.add_argument(
+        "--results", type=Path, default=RESULTS, metavar="DIR", help="where to write"
+    )
     parser.add_argument("--work", type=Path, metavar="DIR", help="where to build")
     parser.add_argument("--keep", action="store_true", help="keep what was built")
     return parser.parse_args()

@@ -82,8 +82,9 @@ class Lab:
     def limited_project(self, site: Site, memory_limit: str) -> DbtProject:
         """Return the site's project with less memory for DuckDB, and parse it."""
         home = site.home / "limited"
-        copy = copy_project(home / "project", memory_limit=memory_limit)
-        project = DbtProject(copy, home, site.output_dir)
+        copy = copy_project(home / "project")
+        settings = (("PIDGIN_MEMORY_LIMIT", memory_limit),)
+        project = DbtProject(copy, home, site.output_dir, settings)
         project.dbt("parse")
         return project
 

@@ -10,8 +10,6 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmarks import ROOT
 from benchmarks.corpus import Corpus, write_corpus
 from benchmarks.processes import Run, clean_environment, run
@@ -56,6 +54,7 @@ class DbtProject:
     project: Path
     home: Path
     output_dir: Path
+    settings: tuple[tuple[str, str], ...] = ()
 
     @property
     def warehouse(self) -> Path:
@@ -81,6 +80,7 @@ class DbtProject:
                 PIDGIN_OUTPUT_DIR=self.output_dir,
                 PIDGIN_WAREHOUSE=self.warehouse,
                 PIDGIN_PUBLISHED_DIR=self.home / "published",
+                **dict(self.settings),
             ),
             log=self.home / "dbt.txt",
         )
@@ -175,16 +175,10 @@ def log_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*.jsonl"))
 
 
-def copy_project(target: Path, **settings: str) -> Path:
-    """Copy what dbt needs, with more settings of DuckDB in each output of the profile.
+def copy_project(target: Path) -> Path:
+    """Copy what dbt needs.
 
     Runs in the copy neither meet nor change what is built in the project itself.
     """
     shutil.copytree(ROOT, target, ignore=NOT_COPIED)
-    path = target / "profiles.yml"
-    profiles = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for profile in profiles.values():
-        for output in profile["outputs"].values():
-            output["settings"] = output.get("settings", {}) | settings
-    path.write_text(yaml.safe_dump(profiles), encoding="utf-8")
     return target

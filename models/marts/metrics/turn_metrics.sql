@@ -255,8 +255,6 @@ word_comparisons as (
 
 ),
 
--- The vocabularies of a conversation so far: each agent's grows by its new words, and the
--- common one when the second of the two first uses a word.
 message_pairs as (
 
     select
@@ -295,6 +293,8 @@ message_pairs as (
 
 ),
 
+-- The vocabularies of a conversation so far: each agent's grows by its new words, and the
+-- common one when the second of the two first uses a word.
 turn_vocabularies as (
 
     select
