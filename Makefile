@@ -25,13 +25,13 @@ build: $(VENV)/.run
 
 test: lint check-dbt check-python
 
-# A first build, the unit tests, and a second build that finds nothing new. A deprecation or
+# A first build, the tests of the code, and a second build that finds nothing new. A deprecation or
 # any other warning is an error.
 check-dbt: $(VENV)/.dev
 	rm -rf $(CHECK_DIR)
 	mkdir -p $(CHECK_DIR)
 	$(CHECK) $(DBT) --warn-error build
-	$(CHECK) $(DBT) --warn-error test --selector unit_tests
+	$(CHECK) $(DBT) --warn-error test --selector tests_of_code
 	$(CHECK) $(DBT) --warn-error --quiet build
 
 check-python: $(VENV)/.dev

@@ -42,7 +42,7 @@ class Plugin(BasePlugin):
     def update_connection_config(
         self,
         creds: DuckDBCredentials,
-        config: dict[str, Any],  # noqa: ARG002 (dbt-duckdb passes it)
+        config: dict[str, Any],
     ) -> None:
         """Create the warehouse's folder, which DuckDB does not do itself.
 
@@ -52,9 +52,9 @@ class Plugin(BasePlugin):
         """
         try:
             Path(creds.path).parent.mkdir(parents=True, exist_ok=True)
-            # dbt opens it next, but prints what goes wrong there below all the calls
-            # that led to it.
-            duckdb.connect(creds.path).close()
+            # dbt opens it next in the same way, but prints what goes wrong there below
+            # all the calls that led to it.
+            duckdb.connect(creds.path, config=config).close()
         except (OSError, duckdb.Error) as error:
             place = f"PIDGIN_WAREHOUSE is {creds.path}"
             raise DbtRuntimeError(

@@ -21,12 +21,7 @@ changed_messages as (
     select messages.*
 
     from messages
-    {% if is_incremental() %}
-        anti join {{ this }} as processed
-            on
-                messages.conversation_id = processed.conversation_id
-                and messages.fingerprint = processed.fingerprint
-    {% endif %}
+    {{ only_changed('messages', ref('messages')) }}
 
 ),
 

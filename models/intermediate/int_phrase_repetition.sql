@@ -26,12 +26,7 @@ changed_messages as (
         message_tokens.fingerprint
 
     from message_tokens
-    {% if is_incremental() %}
-        anti join {{ this }} as processed
-            on
-                message_tokens.conversation_id = processed.conversation_id
-                and message_tokens.fingerprint = processed.fingerprint
-    {% endif %}
+    {{ only_changed('message_tokens', ref('int_message_tokens')) }}
 
     where message_tokens.token_text is not null
 

@@ -27,12 +27,7 @@ changed_conversations as (
     select conversations.*
 
     from conversations
-    {% if is_incremental() %}
-        anti join {{ this }} as processed
-            on
-                conversations.conversation_id = processed.conversation_id
-                and conversations.fingerprint = processed.fingerprint
-    {% endif %}
+    {{ only_changed('conversations', ref('int_current_conversations')) }}
 
 ),
 

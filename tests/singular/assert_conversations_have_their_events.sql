@@ -1,6 +1,7 @@
--- A returned row is a conversation that does not count exactly the events that name it. If
--- one were returned, the conversation would be built from events that are no longer there,
--- or would lack some that came since.
+-- A returned row is a conversation that does not count exactly the events that name it, or that
+-- events name and that has no row of its own. If one were returned, the conversation would be
+-- missing from every analysis, be built from events that are no longer there, or lack some
+-- that came since.
 
 with
 
@@ -16,16 +17,30 @@ event_counts as (
 
     group by conversation_id
 
+),
+
+counted_conversations as (
+
+    select
+        conversations.conversation_id,
+        conversation_state.event_count
+
+    from {{ ref('conversations') }} as conversations
+
+    inner join {{ ref('conversation_state') }} as conversation_state
+        on conversations.conversation_id = conversation_state.conversation_id
+
 )
 
 select
-    conversation_state.conversation_id,
-    conversation_state.event_count,
+    coalesce(counted_conversations.conversation_id, event_counts.conversation_id)
+        as conversation_id,
+    counted_conversations.event_count,
     event_counts.event_count as found_event_count
 
-from {{ ref('conversation_state') }} as conversation_state
+from counted_conversations
 
-left join event_counts
-    on conversation_state.conversation_id = event_counts.conversation_id
+full join event_counts
+    on counted_conversations.conversation_id = event_counts.conversation_id
 
-where conversation_state.event_count is distinct from event_counts.event_count
+where counted_conversations.event_count is distinct from event_counts.event_count

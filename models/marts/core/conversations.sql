@@ -51,32 +51,18 @@ changed_conversations as (
     select conversations.*
 
     from conversations
-    {% if is_incremental() %}
-        anti join {{ this }} as processed
-            on
-                conversations.conversation_id = processed.conversation_id
-                and conversations.fingerprint = processed.fingerprint
-    {% endif %}
+    {{ only_changed('conversations', ref('int_current_conversations')) }}
 
 ),
 
-start_events as (
+beginnings as (
 
     select
         events.conversation_id,
+        events.event_type,
+        events.event_data,
         conversation_files.file_order,
-        events.line_number,
-        json_extract_string(events.event_data, [
-            '$.agent_a_model', '$.agent_b_model', '$.agent_a.model', '$.agent_b.model',
-            '$.agent_a_display_name', '$.agent_b_display_name',
-            '$.agent_a.display_name', '$.agent_b.display_name',
-            '$.agent_a.temperature', '$.agent_b.temperature',
-            '$.config.temperature_a', '$.config.temperature_b',
-            '$.temperature_a', '$.temperature_b',
-            '$.config.awareness_a', '$.config.awareness_b',
-            '$.initial_prompt', '$.config.initial_prompt',
-            '$.max_turns', '$.config.max_turns'
-        ]) as field
+        events.line_number
 
     from events
 
@@ -88,7 +74,31 @@ start_events as (
             events.conversation_id = conversation_files.conversation_id
             and events.source_file = conversation_files.source_file
 
-    where events.event_type = 'ConversationStartEvent'
+    where events.event_type in ('ConversationStartEvent', 'ConversationBranchedEvent')
+
+),
+
+start_events as (
+
+    select
+        conversation_id,
+        file_order,
+        line_number,
+        json_extract_string(event_data, [
+            '$.agent_a_model', '$.agent_b_model', '$.agent_a.model', '$.agent_b.model',
+            '$.agent_a_display_name', '$.agent_b_display_name',
+            '$.agent_a.display_name', '$.agent_b.display_name',
+            '$.agent_a.temperature', '$.agent_b.temperature',
+            '$.config.temperature_a', '$.config.temperature_b',
+            '$.temperature_a', '$.temperature_b',
+            '$.config.awareness_a', '$.config.awareness_b',
+            '$.initial_prompt', '$.config.initial_prompt',
+            '$.max_turns', '$.config.max_turns'
+        ]) as field
+
+    from beginnings
+
+    where event_type = 'ConversationStartEvent'
 
 ),
 
@@ -109,17 +119,14 @@ first_starts as (
 branches as (
 
     select
-        events.conversation_id,
-        min(json_extract_string(events.event_data, '$.source_conversation_id')) as branched_from
+        conversation_id,
+        min(json_extract_string(event_data, '$.source_conversation_id')) as branched_from
 
-    from events
+    from beginnings
 
-    semi join changed_conversations
-        on events.conversation_id = changed_conversations.conversation_id
+    where event_type = 'ConversationBranchedEvent'
 
-    where events.event_type = 'ConversationBranchedEvent'
-
-    group by events.conversation_id
+    group by conversation_id
 
 ),
 

@@ -22,7 +22,7 @@ conversation_files as (
 
 ),
 
-events as (
+events as not materialized (
 
     select * from {{ ref('int_events') }}
 
@@ -34,17 +34,27 @@ incident_types as (
 
 ),
 
+-- A conversation without trouble leaves no row to know it by, so it is asked for here.
+troubled_conversations as (
+
+    select distinct events.conversation_id
+
+    from events
+
+    semi join incident_types
+        on events.event_type = incident_types.event_type
+
+),
+
 changed_conversations as (
 
     select conversations.*
 
     from conversations
-    {% if is_incremental() %}
-        anti join {{ this }} as processed
-            on
-                conversations.conversation_id = processed.conversation_id
-                and conversations.fingerprint = processed.fingerprint
-    {% endif %}
+    {{ only_changed('conversations', ref('int_current_conversations')) }}
+
+    semi join troubled_conversations
+        on conversations.conversation_id = troubled_conversations.conversation_id
 
 ),
 

@@ -33,12 +33,7 @@ changed_experiments as (
     select experiments.*
 
     from experiments
-    {% if is_incremental() %}
-        anti join {{ this }} as processed
-            on
-                experiments.experiment_id = processed.experiment_id
-                and experiments.fingerprint = processed.fingerprint
-    {% endif %}
+    {{ only_changed('experiments', ref('experiments'), 'experiment_id') }}
 
 ),
 

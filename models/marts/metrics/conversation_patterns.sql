@@ -39,12 +39,7 @@ changed_conversations as (
     select conversations.*
 
     from conversations
-    {% if is_incremental() %}
-        anti join {{ this }} as processed
-            on
-                conversations.conversation_id = processed.conversation_id
-                and conversations.fingerprint = processed.fingerprint
-    {% endif %}
+    {{ only_changed('conversations', ref('conversations')) }}
 
 ),
 
@@ -98,7 +93,8 @@ message_totals as (
         sum(message_metrics.word_count) as words,
         sum(message_metrics.gratitude_markers) as gratitude_markers,
         sum(message_metrics.message_length) as characters,
-        avg(message_metrics.symbol_density order by message_metrics.agent_id) as symbol_density,
+        -- Of two messages, so the order of the sum does not matter.
+        avg(message_metrics.symbol_density) as symbol_density,
         bool_or(
             message_metrics.agent_id = 'agent_a'
             and message_metrics.pictograph_count + message_metrics.arrow_count > 0
@@ -116,6 +112,24 @@ message_totals as (
             and message_metrics.fingerprint = changed_conversations.fingerprint
 
     group by message_metrics.conversation_id, message_metrics.turn_number
+
+),
+
+-- Of the same state; after a build of a selection there may be others.
+changed_tokens as (
+
+    select
+        message_tokens.conversation_id,
+        message_tokens.turn_number,
+        message_tokens.agent_id,
+        message_tokens.token_text
+
+    from message_tokens
+
+    semi join changed_conversations
+        on
+            message_tokens.conversation_id = changed_conversations.conversation_id
+            and message_tokens.fingerprint = changed_conversations.fingerprint
 
 ),
 
@@ -309,18 +323,19 @@ shuffled_messages as (
         shuffled_turns.half,
         shuffled_turns.turn_number,
         shuffled_turns.vocabulary_overlap,
+        shuffled_turns.shuffled_turn_number,
         {{ token_hashes(token_list('agent_a.token_text')) }} as a_tokens,
         {{ token_hashes(token_list('agent_b.token_text')) }} as b_tokens
 
     from shuffled_turns
 
-    inner join message_tokens as agent_a
+    left join changed_tokens as agent_a
         on
             shuffled_turns.conversation_id = agent_a.conversation_id
             and shuffled_turns.turn_number = agent_a.turn_number
             and agent_a.agent_id = 'agent_a'
 
-    left join message_tokens as agent_b
+    left join changed_tokens as agent_b
         on
             shuffled_turns.conversation_id = agent_b.conversation_id
             and shuffled_turns.shuffled_turn_number = agent_b.turn_number
@@ -335,6 +350,8 @@ alignments as (
         half,
         turn_number,
         vocabulary_overlap,
+        a_tokens is not null
+        and (b_tokens is not null or shuffled_turn_number is null) as has_tokens,
         if(
             b_tokens is null,
             null,
@@ -349,6 +366,7 @@ alignment_totals as (
 
     select
         conversation_id,
+        bool_and(has_tokens) as has_tokens,
         avg(vocabulary_overlap order by turn_number) filter (where half = 1)
             as first_half_alignment,
         avg(shuffled_overlap order by turn_number) filter (where half = 1)
@@ -429,8 +447,9 @@ left join pattern_onsets
 left join alignment_totals
     on changed_conversations.conversation_id = alignment_totals.conversation_id
 
--- Only where turns and messages are of the same state; after a build of a selection they may
--- not be.
+-- Only where turns, messages and their words are of the same state; after a build of a
+-- selection they may not be.
 where
     coalesce(turn_totals.turn_count, 0) = changed_conversations.turn_count
     and coalesce(symbol_turns.turn_count, 0) = coalesce(turn_totals.spoken_turn_count, 0)
+    and coalesce(alignment_totals.has_tokens, true)

@@ -10,7 +10,9 @@
 
 with
 
-messages as (
+-- Not materialized, here and elsewhere, is what is used twice: DuckDB would copy all of it to
+-- then look for what changed.
+messages as not materialized (
 
     select * from {{ ref('messages') }}
 
@@ -49,12 +51,7 @@ changed_messages as (
     select message_tokens.*
 
     from message_tokens
-    {% if is_incremental() %}
-        anti join {{ this }} as processed
-            on
-                message_tokens.conversation_id = processed.conversation_id
-                and message_tokens.fingerprint = processed.fingerprint
-    {% endif %}
+    {{ only_changed('message_tokens', ref('int_message_tokens')) }}
 
     where message_tokens.token_text is not null
 

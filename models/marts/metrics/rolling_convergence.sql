@@ -21,12 +21,7 @@ changed_turns as (
     select turn_metrics.*
 
     from turn_metrics
-    {% if is_incremental() %}
-        anti join {{ this }} as processed
-            on
-                turn_metrics.conversation_id = processed.conversation_id
-                and turn_metrics.fingerprint = processed.fingerprint
-    {% endif %}
+    {{ only_changed('turn_metrics', ref('turn_metrics')) }}
 
 ),
 

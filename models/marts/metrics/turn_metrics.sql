@@ -16,13 +16,13 @@ turns as (
 
 ),
 
-message_tokens as (
+message_tokens as not materialized (
 
     select * from {{ ref('int_message_tokens') }}
 
 ),
 
-message_metrics as (
+message_metrics as not materialized (
 
     select * from {{ ref('message_metrics') }}
 
@@ -51,12 +51,7 @@ changed_turns as (
     select turns.*
 
     from turns
-    {% if is_incremental() %}
-        anti join {{ this }} as processed
-            on
-                turns.conversation_id = processed.conversation_id
-                and turns.fingerprint = processed.fingerprint
-    {% endif %}
+    {{ only_changed('turns', ref('int_turns')) }}
 
 ),
 
@@ -88,39 +83,64 @@ turn_tokens as (
 
 ),
 
-measured_turns as (
+message_pairs as (
 
     select
-        convergence_components.conversation_id,
-        convergence_components.turn_number,
-        convergence_components.fingerprint
+        agent_a.conversation_id,
+        agent_a.turn_number,
+        agent_a.fingerprint,
+        agent_a.message_length as a_length,
+        agent_b.message_length as b_length,
+        agent_a.sentence_count as a_sentences,
+        agent_b.sentence_count as b_sentences,
+        list_histogram(agent_a.sentence_lengths) as a_sentence_lengths,
+        list_histogram(agent_b.sentence_lengths) as b_sentence_lengths,
+        agent_a.spaced_words_per_sentence as a_sentence_length,
+        agent_b.spaced_words_per_sentence as b_sentence_length,
+        agent_a.formality_score as a_formality,
+        agent_b.formality_score as b_formality,
+        agent_a.word_count as a_word_count,
+        agent_b.word_count as b_word_count
 
-    from convergence_components
-
-    semi join changed_turns
-        on
-            convergence_components.conversation_id = changed_turns.conversation_id
-            and convergence_components.fingerprint = changed_turns.fingerprint
-
-    inner join phrase_repetition
-        on
-            convergence_components.conversation_id = phrase_repetition.conversation_id
-            and convergence_components.turn_number = phrase_repetition.turn_number
-            and convergence_components.fingerprint = phrase_repetition.fingerprint
-
-    inner join message_metrics as agent_a
-        on
-            convergence_components.conversation_id = agent_a.conversation_id
-            and convergence_components.turn_number = agent_a.turn_number
-            and convergence_components.fingerprint = agent_a.fingerprint
-            and agent_a.agent_id = 'agent_a'
+    from message_metrics as agent_a
 
     inner join message_metrics as agent_b
         on
-            convergence_components.conversation_id = agent_b.conversation_id
-            and convergence_components.turn_number = agent_b.turn_number
-            and convergence_components.fingerprint = agent_b.fingerprint
-            and agent_b.agent_id = 'agent_b'
+            agent_a.conversation_id = agent_b.conversation_id
+            and agent_a.turn_number = agent_b.turn_number
+            and agent_a.fingerprint = agent_b.fingerprint
+
+    semi join changed_turns
+        on
+            agent_a.conversation_id = changed_turns.conversation_id
+            and agent_a.fingerprint = changed_turns.fingerprint
+
+    where
+        agent_a.agent_id = 'agent_a'
+        and agent_b.agent_id = 'agent_b'
+
+),
+
+measured_turns as (
+
+    select
+        message_pairs.conversation_id,
+        message_pairs.turn_number,
+        message_pairs.fingerprint
+
+    from message_pairs
+
+    inner join convergence_components
+        on
+            message_pairs.conversation_id = convergence_components.conversation_id
+            and message_pairs.turn_number = convergence_components.turn_number
+            and message_pairs.fingerprint = convergence_components.fingerprint
+
+    inner join phrase_repetition
+        on
+            message_pairs.conversation_id = phrase_repetition.conversation_id
+            and message_pairs.turn_number = phrase_repetition.turn_number
+            and message_pairs.fingerprint = phrase_repetition.fingerprint
 
 ),
 
@@ -252,44 +272,6 @@ word_comparisons as (
         {{ mimicry_score('b', 'longest_phrase') }} as mimicry_score_b_to_a
 
     from phrase_counts_6
-
-),
-
-message_pairs as (
-
-    select
-        agent_a.conversation_id,
-        agent_a.turn_number,
-        agent_a.fingerprint,
-        agent_a.message_length as a_length,
-        agent_b.message_length as b_length,
-        agent_a.sentence_count as a_sentences,
-        agent_b.sentence_count as b_sentences,
-        list_histogram(agent_a.sentence_lengths) as a_sentence_lengths,
-        list_histogram(agent_b.sentence_lengths) as b_sentence_lengths,
-        agent_a.spaced_words_per_sentence as a_sentence_length,
-        agent_b.spaced_words_per_sentence as b_sentence_length,
-        agent_a.formality_score as a_formality,
-        agent_b.formality_score as b_formality,
-        agent_a.word_count as a_word_count,
-        agent_b.word_count as b_word_count
-
-    from message_metrics as agent_a
-
-    inner join message_metrics as agent_b
-        on
-            agent_a.conversation_id = agent_b.conversation_id
-            and agent_a.turn_number = agent_b.turn_number
-            and agent_a.fingerprint = agent_b.fingerprint
-
-    semi join changed_turns
-        on
-            agent_a.conversation_id = changed_turns.conversation_id
-            and agent_a.fingerprint = changed_turns.fingerprint
-
-    where
-        agent_a.agent_id = 'agent_a'
-        and agent_b.agent_id = 'agent_b'
 
 ),
 
