@@ -25,14 +25,14 @@ build: $(VENV)/.run
 
 test: lint check-dbt check-python
 
-# A first build, the tests of the code, and a second build that finds nothing new. A deprecation or
+# A first build, a second one that finds nothing new, and the tests of the code. A deprecation or
 # any other warning is an error.
 check-dbt: $(VENV)/.dev
 	rm -rf $(CHECK_DIR)
 	mkdir -p $(CHECK_DIR)
 	$(CHECK) $(DBT) --warn-error build
-	$(CHECK) $(DBT) --warn-error test --selector tests_of_code
 	$(CHECK) $(DBT) --warn-error --quiet build
+	$(CHECK) $(DBT) --warn-error test --selector tests_of_code
 
 check-python: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile

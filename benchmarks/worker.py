@@ -178,7 +178,14 @@ def _timed(connection: duckdb.DuckDBPyConnection, sql: str) -> Json:
 
 def copy_marts(*, warehouse: str, target: str) -> Json:
     """Copy every mart but the events themselves into a new database; its bytes."""
-    with duckdb.connect(target) as connection:
+    with duckdb.connect(warehouse, read_only=True) as built:
+        ((version,),) = built.execute(
+            "select tags['storage_version'] from duckdb_databases()"
+            " where database_name = current_database()"
+        ).fetchall()
+    # In the same file format, so that the sizes compare.
+    config = {"storage_compatibility_version": version.rstrip("+")}
+    with duckdb.connect(target, config=config) as connection:
         # Under the name it was built as, which its views spell out.
         connection.execute(f"attach '{warehouse}' as pidgin (read_only)")
         marts = connection.execute(

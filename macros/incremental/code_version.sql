@@ -21,7 +21,8 @@
 {#- How files are read. -#}
 {% macro reading_version() -%}
     {{ code_version([
-        'models/staging/pidgin/*.sql', 'macros/incremental/*.sql', 'macros/text/json_repair.sql'
+        'models/staging/pidgin/*.sql', 'macros/incremental/changed_files.sql',
+        'macros/incremental/empty_relations.sql', 'macros/text/json_repair.sql'
     ]) }}
 {%- endmacro %}
 

@@ -1,7 +1,8 @@
 {#- Joins the rows of {{ rows }}, an import of {{ relation }}, to the keys that {{ this }} holds in
     another state, or not at all. The keys alone are compared, and with NOT IN: DuckDB then looks
     the few that differ up in the rows, and passes over the texts of all others; comparing whole
-    rows, or by EXCEPT or an anti join, reads them all. -#}
+    rows, or by EXCEPT or an anti join, reads them all. Neither key nor fingerprint may be NULL:
+    NOT IN then finds nothing. -#}
 {% macro only_changed(rows, relation, key='conversation_id') %}
     {%- if is_incremental() -%}
         semi join (

@@ -3,7 +3,11 @@
 {% macro event_time(recorded) -%}
     case
         -- What Pidgin writes; regular expressions are slower than all else here.
-        when ends_with({{ recorded }}, '+00:00') and substr({{ recorded }}, 5, 1) = '-'
+        when
+            ends_with({{ recorded }}, '+00:00')
+            and substr({{ recorded }}, 5, 1) = '-'
+            and substr({{ recorded }}, 8, 1) = '-'
+            and {{ recorded }} >= '1'
             then try_cast({{ recorded }} as timestamptz)
         -- No words that a cast would take for a time, such as infinity or now.
         when not regexp_matches({{ recorded }}, '^\d{4}-') then null

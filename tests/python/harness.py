@@ -206,8 +206,12 @@ class Project:
         if self._parsed.exists():
             shutil.copy(self._parsed, self.home.parent)
 
+    def build_and_test(self) -> Outcome:
+        """Build with every data test, those of the code too."""
+        return self.build("--select", "*", "--exclude-resource-type", "unit_test")
+
     def build(self, *options: str) -> Outcome:
-        """Run `dbt build`, with the tests of the data, and insist that it succeeds."""
+        """Run `dbt build` and insist that it succeeds."""
         outcome = self.dbt("build", *options)
         assert outcome.success, "\n".join(outcome.errors)
         return outcome

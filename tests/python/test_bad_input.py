@@ -484,7 +484,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> OutputFolder:
 def reading(folder: OutputFolder, project: ProjectMaker) -> comparison.Reading:
     """Build it once, with the project's own tests, and read it with the oracle."""
     built = project(folder.path, PIDGIN_TIMEZONE=TIMEZONE)
-    built.build()
+    built.build_and_test()
     return comparison.Reading(built, Logs(folder.path, TIMEZONE))
 
 

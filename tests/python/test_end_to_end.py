@@ -161,5 +161,5 @@ def test_a_build_with_nothing_new_reads_and_changes_nothing(story: Story) -> Non
 
 def test_everything_holds(story: Story) -> None:
     """The project's own tests pass on real data, and change nothing either."""
-    story.project.build()
+    story.project.build_and_test()
     assert_same_contents(story.project.contents(rowids=True), story.third.contents)

@@ -189,7 +189,7 @@ def test_nothing_new_changes_nothing(history: History) -> None:
     """Not a row moves, in any table, and no log is opened."""
     history.project.build_only()
     before = history.project.contents(rowids=True)
-    history.project.build()
+    history.project.build_and_test()
     assert_same_contents(history.project.contents(rowids=True), before)
     assert ".jsonl" not in history.project.compiled(STORE.split(".")[1])
 

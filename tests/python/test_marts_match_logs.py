@@ -54,7 +54,7 @@ def reading(request: pytest.FixtureRequest, project: ProjectMaker) -> Reading:
     """Build the marts of one folder, and read it."""
     folder: Path = request.param
     built = project(folder)
-    built.build()
+    built.build_and_test()
     return Reading(built, Logs(folder))
 
 

@@ -22,12 +22,14 @@ event_counts as (
 counted_conversations as (
 
     select
-        conversations.conversation_id,
-        conversation_state.event_count
+        coalesce(conversations.conversation_id, conversation_state.conversation_id)
+            as conversation_id,
+        if(conversations.conversation_id is null, null, conversation_state.event_count)
+            as event_count
 
     from {{ ref('conversations') }} as conversations
 
-    inner join {{ ref('conversation_state') }} as conversation_state
+    full join {{ ref('conversation_state') }} as conversation_state
         on conversations.conversation_id = conversation_state.conversation_id
 
 )
@@ -43,4 +45,7 @@ from counted_conversations
 full join event_counts
     on counted_conversations.conversation_id = event_counts.conversation_id
 
-where counted_conversations.event_count is distinct from event_counts.event_count
+where
+    counted_conversations.event_count is null
+    or event_counts.event_count is null
+    or counted_conversations.event_count != event_counts.event_count

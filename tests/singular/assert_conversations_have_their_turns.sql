@@ -1,6 +1,6 @@
 -- A returned row is a conversation that counts other turns than turn_metrics and
--- rolling_convergence have rows for. If one were returned, averages over turns would leave
--- part of the conversation out.
+-- rolling_convergence have rows for, or than conversation_patterns was made of. If one were
+-- returned, averages over turns would leave part of the conversation out.
 
 with
 
@@ -38,7 +38,8 @@ select
     conversations.conversation_id,
     conversations.turn_count,
     measured_turns.turn_count as measured_turn_count,
-    smoothed_turns.turn_count as smoothed_turn_count
+    smoothed_turns.turn_count as smoothed_turn_count,
+    conversation_patterns.turn_count as pattern_turn_count
 
 from conversations
 
@@ -48,6 +49,10 @@ left join measured_turns
 left join smoothed_turns
     on conversations.conversation_id = smoothed_turns.conversation_id
 
+left join {{ ref('conversation_patterns') }} as conversation_patterns
+    on conversations.conversation_id = conversation_patterns.conversation_id
+
 where
     conversations.turn_count is distinct from coalesce(measured_turns.turn_count, 0)
     or conversations.turn_count is distinct from coalesce(smoothed_turns.turn_count, 0)
+    or conversations.turn_count is distinct from conversation_patterns.turn_count

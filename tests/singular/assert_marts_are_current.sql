@@ -19,75 +19,21 @@ experiments as (
 
 consumed_conversations as (
 
-    select
-        'conversation_state' as built_table,
-        conversation_id,
-        fingerprint
+    {% for table in [
+        'conversation_patterns', 'conversation_state', 'conversations', 'incidents',
+        'int_token_totals', 'message_metrics', 'messages', 'rolling_convergence',
+        'thinking_traces', 'turn_metrics',
+    ] -%}
+        select
+            '{{ table }}' as built_table,
+            conversation_id,
+            fingerprint
 
-    from {{ ref('conversation_state') }}
+        from {{ ref(table) }}
 
-    union
+        {{ 'union' if not loop.last }}
 
-    select
-        'conversations' as built_table,
-        conversation_id,
-        fingerprint
-
-    from {{ ref('conversations') }}
-
-    union
-
-    select
-        'incidents' as built_table,
-        conversation_id,
-        fingerprint
-
-    from {{ ref('incidents') }}
-
-    union
-
-    select
-        'int_token_totals' as built_table,
-        conversation_id,
-        fingerprint
-
-    from {{ ref('int_token_totals') }}
-
-    union
-
-    select
-        'messages' as built_table,
-        conversation_id,
-        fingerprint
-
-    from {{ ref('messages') }}
-
-    union
-
-    select
-        'rolling_convergence' as built_table,
-        conversation_id,
-        fingerprint
-
-    from {{ ref('rolling_convergence') }}
-
-    union
-
-    select
-        'thinking_traces' as built_table,
-        conversation_id,
-        fingerprint
-
-    from {{ ref('thinking_traces') }}
-
-    union
-
-    select
-        'turn_metrics' as built_table,
-        conversation_id,
-        fingerprint
-
-    from {{ ref('turn_metrics') }}
+    {% endfor %}
 
 ),
 

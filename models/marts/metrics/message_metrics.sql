@@ -10,8 +10,8 @@
 
 with
 
--- Not materialized, here and elsewhere, is what is used twice: DuckDB would copy all of it to
--- then look for what changed.
+-- Not materialized, because it is used twice: DuckDB would copy all of it to then look for what
+-- changed.
 messages as not materialized (
 
     select * from {{ ref('messages') }}
