@@ -10,9 +10,7 @@
 
 with
 
--- Not materialized, because it is used twice: DuckDB would copy all of it to then look for what
--- changed.
-messages as not materialized (
+messages as (
 
     select * from {{ ref('messages') }}
 
@@ -57,39 +55,13 @@ changed_messages as (
 
 ),
 
-spoken_messages as (
-
-    select
-        changed_messages.conversation_id,
-        changed_messages.turn_number,
-        changed_messages.agent_id,
-        messages.content,
-        {{ token_list('changed_messages.token_text') }} as tokens,
-        passive_words.be_forms,
-        passive_words.participles,
-        changed_messages.fingerprint
-
-    from changed_messages
-
-    inner join messages
-        on
-            changed_messages.conversation_id = messages.conversation_id
-            and changed_messages.turn_number = messages.turn_number
-            and changed_messages.agent_id = messages.agent_id
-            and changed_messages.fingerprint = messages.fingerprint
-
-    cross join passive_words
-
-),
-
--- Symbols by who used them first.
-message_symbols as (
+contents as (
 
     select
         messages.conversation_id,
         messages.turn_number,
         messages.agent_id,
-        unnest(list_distinct(regexp_extract_all(messages.content, '\p{S}'))) as symbol
+        messages.content
 
     from messages
 
@@ -99,6 +71,43 @@ message_symbols as (
             and messages.turn_number = changed_messages.turn_number
             and messages.agent_id = changed_messages.agent_id
             and messages.fingerprint = changed_messages.fingerprint
+
+),
+
+spoken_messages as (
+
+    select
+        changed_messages.conversation_id,
+        changed_messages.turn_number,
+        changed_messages.agent_id,
+        contents.content,
+        {{ token_list('changed_messages.token_text') }} as tokens,
+        passive_words.be_forms,
+        passive_words.participles,
+        changed_messages.fingerprint
+
+    from changed_messages
+
+    inner join contents
+        on
+            changed_messages.conversation_id = contents.conversation_id
+            and changed_messages.turn_number = contents.turn_number
+            and changed_messages.agent_id = contents.agent_id
+
+    cross join passive_words
+
+),
+
+-- Symbols by who used them first.
+message_symbols as (
+
+    select
+        conversation_id,
+        turn_number,
+        agent_id,
+        unnest(list_distinct(regexp_extract_all(content, '\p{S}'))) as symbol
+
+    from contents
 
 ),
 
