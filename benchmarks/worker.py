@@ -178,23 +178,24 @@ def _timed(connection: duckdb.DuckDBPyConnection, sql: str) -> Json:
 
 def copy_marts(*, warehouse: str, target: str) -> Json:
     """Copy every mart but the events themselves into a new database; its bytes."""
-    with duckdb.connect(warehouse, read_only=True) as built:
-        ((version,),) = built.execute(
-            "select tags['storage_version'] from duckdb_databases()"
-            " where database_name = current_database()"
-        ).fetchall()
-    # In the same file format, so that the sizes compare.
-    config = {"storage_compatibility_version": version.rstrip("+")}
-    with duckdb.connect(target, config=config) as connection:
+    with duckdb.connect() as connection:
         # Under the name it was built as, which its views spell out.
         connection.execute(f"attach '{warehouse}' as pidgin (read_only)")
+        ((version,),) = connection.execute(
+            "select tags['storage_version'] from duckdb_databases()"
+            " where database_name = 'pidgin'"
+        ).fetchall()
+        # In the same file format, so that the sizes compare.
+        connection.execute(
+            f"attach '{target}' as copied (storage_version '{version.rstrip('+')}')"
+        )
         marts = connection.execute(
             "select table_name from information_schema.tables"
             " where table_catalog = 'pidgin' and table_schema = 'main'"
             " and table_name not in ('events', 'rejected_lines')"
         ).fetchall()
         for (mart,) in marts:
-            connection.execute(f"create table {mart} as from pidgin.main.{mart}")
+            connection.execute(f"create table copied.{mart} as from pidgin.main.{mart}")
     return {"bytes": Path(target).stat().st_size}
 
 

@@ -55,44 +55,36 @@ changed_messages as (
 
 ),
 
-contents as (
+changed_texts as (
 
     select
-        messages.conversation_id,
-        messages.turn_number,
-        messages.agent_id,
+        changed_messages.*,
         messages.content
 
-    from messages
+    from changed_messages
 
-    semi join changed_messages
+    inner join messages
         on
-            messages.conversation_id = changed_messages.conversation_id
-            and messages.turn_number = changed_messages.turn_number
-            and messages.agent_id = changed_messages.agent_id
-            and messages.fingerprint = changed_messages.fingerprint
+            changed_messages.conversation_id = messages.conversation_id
+            and changed_messages.turn_number = messages.turn_number
+            and changed_messages.agent_id = messages.agent_id
+            and changed_messages.fingerprint = messages.fingerprint
 
 ),
 
 spoken_messages as (
 
     select
-        changed_messages.conversation_id,
-        changed_messages.turn_number,
-        changed_messages.agent_id,
-        contents.content,
-        {{ token_list('changed_messages.token_text') }} as tokens,
+        changed_texts.conversation_id,
+        changed_texts.turn_number,
+        changed_texts.agent_id,
+        changed_texts.content,
+        {{ token_list('changed_texts.token_text') }} as tokens,
         passive_words.be_forms,
         passive_words.participles,
-        changed_messages.fingerprint
+        changed_texts.fingerprint
 
-    from changed_messages
-
-    inner join contents
-        on
-            changed_messages.conversation_id = contents.conversation_id
-            and changed_messages.turn_number = contents.turn_number
-            and changed_messages.agent_id = contents.agent_id
+    from changed_texts
 
     cross join passive_words
 
@@ -107,7 +99,7 @@ message_symbols as (
         agent_id,
         unnest(list_distinct(regexp_extract_all(content, '\p{S}'))) as symbol
 
-    from contents
+    from changed_texts
 
 ),
 

@@ -124,9 +124,14 @@ message_pairs as (
 measured_turns as (
 
     select
-        message_pairs.conversation_id,
-        message_pairs.turn_number,
-        message_pairs.fingerprint
+        message_pairs.*,
+        convergence_components.content_similarity,
+        convergence_components.length_similarity,
+        convergence_components.sentence_similarity,
+        convergence_components.structure_similarity,
+        convergence_components.punctuation_similarity,
+        phrase_repetition.phrases,
+        phrase_repetition.repeated_phrases
 
     from message_pairs
 
@@ -336,32 +341,27 @@ weights as (
 profile_scores as (
 
     select
-        convergence_components.conversation_id,
-        convergence_components.turn_number,
+        measured_turns.conversation_id,
+        measured_turns.turn_number,
         weights.profile,
         -- Rounded as Python rounds, the exact binary value to the nearest hundredth.
         cast(
             format(
                 '{:.2f}',
                 if(
-                    convergence_components.content_similarity > 0.9,
-                    convergence_components.content_similarity * 0.7
-                    + convergence_components.content_similarity * 0.3,
-                    convergence_components.content_similarity * weights.content
-                    + convergence_components.length_similarity * weights.length
-                    + convergence_components.sentence_similarity * weights.sentences
-                    + convergence_components.structure_similarity * weights.structure
-                    + convergence_components.punctuation_similarity * weights.punctuation
+                    measured_turns.content_similarity > 0.9,
+                    measured_turns.content_similarity * 0.7
+                    + measured_turns.content_similarity * 0.3,
+                    measured_turns.content_similarity * weights.content
+                    + measured_turns.length_similarity * weights.length
+                    + measured_turns.sentence_similarity * weights.sentences
+                    + measured_turns.structure_similarity * weights.structure
+                    + measured_turns.punctuation_similarity * weights.punctuation
                 )
             ) as double
         ) as score
 
-    from convergence_components
-
-    semi join changed_turns
-        on
-            convergence_components.conversation_id = changed_turns.conversation_id
-            and convergence_components.fingerprint = changed_turns.fingerprint
+    from measured_turns
 
     cross join weights
 
@@ -416,35 +416,35 @@ select
         as phrase_alignment,
     word_comparisons.mimicry_score_a_to_b,
     word_comparisons.mimicry_score_b_to_a,
-    phrase_repetition.repeated_phrases / greatest(phrase_repetition.phrases, 1)
+    measured_turns.repeated_phrases / greatest(measured_turns.phrases, 1)
         as repetition_ratio,
 
     -- form
     if(
-        message_pairs.a_length = 0 and message_pairs.b_length = 0,
+        measured_turns.a_length = 0 and measured_turns.b_length = 0,
         1,
-        least(message_pairs.a_length, message_pairs.b_length)
-        / greatest(message_pairs.a_length, message_pairs.b_length, 1)
+        least(measured_turns.a_length, measured_turns.b_length)
+        / greatest(measured_turns.a_length, measured_turns.b_length, 1)
     ) as length_convergence,
     0.5 * (
-        1 - abs(message_pairs.a_sentences - message_pairs.b_sentences)
-        / greatest(message_pairs.a_sentences, message_pairs.b_sentences, 1)
+        1 - abs(measured_turns.a_sentences - measured_turns.b_sentences)
+        / greatest(measured_turns.a_sentences, measured_turns.b_sentences, 1)
     )
     + 0.5 * (
-        1 - abs(message_pairs.a_sentence_length - message_pairs.b_sentence_length)
-        / greatest(message_pairs.a_sentence_length, message_pairs.b_sentence_length, 1)
+        1 - abs(measured_turns.a_sentence_length - measured_turns.b_sentence_length)
+        / greatest(measured_turns.a_sentence_length, measured_turns.b_sentence_length, 1)
     ) as structural_similarity,
     case
-        when message_pairs.a_sentences = 0 and message_pairs.b_sentences = 0 then 1
-        when message_pairs.a_sentences = 0 or message_pairs.b_sentences = 0 then 0
+        when measured_turns.a_sentences = 0 and measured_turns.b_sentences = 0 then 1
+        when measured_turns.a_sentences = 0 or measured_turns.b_sentences = 0 then 0
         else {{ cosine_of_histograms(
-            'message_pairs.a_sentence_lengths', 'message_pairs.b_sentence_lengths'
+            'measured_turns.a_sentence_lengths', 'measured_turns.b_sentence_lengths'
         ) }}
     end as sentence_pattern_similarity,
-    1 - abs(message_pairs.a_formality - message_pairs.b_formality) as formality_convergence,
-    convergence_components.punctuation_similarity,
-    2 * least(message_pairs.a_word_count, message_pairs.b_word_count)
-    / nullif(message_pairs.a_word_count + message_pairs.b_word_count, 0) as turn_taking_balance,
+    1 - abs(measured_turns.a_formality - measured_turns.b_formality) as formality_convergence,
+    measured_turns.punctuation_similarity,
+    2 * least(measured_turns.a_word_count, measured_turns.b_word_count)
+    / nullif(measured_turns.a_word_count + measured_turns.b_word_count, 0) as turn_taking_balance,
 
     if(
         turn_frequencies.is_spoken,
@@ -463,11 +463,11 @@ select
     if(
         turn_frequencies.is_spoken,
         json_object(
-            'content_similarity', convergence_components.content_similarity,
-            'length_similarity', convergence_components.length_similarity,
-            'sentence_similarity', convergence_components.sentence_similarity,
-            'structure_similarity', convergence_components.structure_similarity,
-            'punctuation_similarity', convergence_components.punctuation_similarity
+            'content_similarity', measured_turns.content_similarity,
+            'length_similarity', measured_turns.length_similarity,
+            'sentence_similarity', measured_turns.sentence_similarity,
+            'structure_similarity', measured_turns.structure_similarity,
+            'punctuation_similarity', measured_turns.punctuation_similarity
         ),
         null
     ) as extended_metrics,
@@ -480,27 +480,15 @@ left join word_comparisons
         turn_frequencies.conversation_id = word_comparisons.conversation_id
         and turn_frequencies.turn_number = word_comparisons.turn_number
 
-left join message_pairs
+left join measured_turns
     on
-        turn_frequencies.conversation_id = message_pairs.conversation_id
-        and turn_frequencies.turn_number = message_pairs.turn_number
+        turn_frequencies.conversation_id = measured_turns.conversation_id
+        and turn_frequencies.turn_number = measured_turns.turn_number
 
 left join cumulative_vocabularies
     on
         turn_frequencies.conversation_id = cumulative_vocabularies.conversation_id
         and turn_frequencies.turn_number = cumulative_vocabularies.turn_number
-
-left join convergence_components
-    on
-        turn_frequencies.conversation_id = convergence_components.conversation_id
-        and turn_frequencies.turn_number = convergence_components.turn_number
-        and turn_frequencies.fingerprint = convergence_components.fingerprint
-
-left join phrase_repetition
-    on
-        turn_frequencies.conversation_id = phrase_repetition.conversation_id
-        and turn_frequencies.turn_number = phrase_repetition.turn_number
-        and turn_frequencies.fingerprint = phrase_repetition.fingerprint
 
 left join scores
     on
