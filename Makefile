@@ -56,7 +56,8 @@ docs: $(VENV)/.run
 # Random histories of the output folder, and builds killed at random: hours.
 soak: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --numprocesses auto \
-		tests/python/test_history_equality.py tests/python/test_crash_safety.py
+		tests/python/test_history_equality.py tests/python/test_crash_safety.py \
+		tests/python/test_archives.py
 
 # Ratios of speed, taken in one run; see benchmarks/README.md for longer ones.
 bench: $(VENV)/.dev
@@ -70,17 +71,19 @@ duckdb-2: $(VENV)/.dev
 # The locks name versions and hashes, no address.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
-		pyproject.toml --output-file requirements.lock
+		pyproject.toml --group build --output-file requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
-		pyproject.toml --group dev --output-file requirements-dev.lock
+		pyproject.toml --group build --group dev --output-file requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) target logs
 
-# Every package is named in a lock, so there is nothing to resolve.
+# Every package is named in a lock, so there is nothing to resolve. The project itself comes
+# last, for its command.
+INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
 define install
-	$(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check) \
-		--no-deps --require-hashes --requirement $(1)
+	$(INSTALL) --no-deps --require-hashes --requirement $(1)
+	$(INSTALL) --no-deps --no-build-isolation --editable .
 	touch $@
 endef
 

@@ -85,6 +85,10 @@ class DbtProject:
             log=self.home / "dbt.txt",
         )
 
+    def operate(self, operation: str, **options: Any) -> Run:
+        """Run an operation of the project."""
+        return self.dbt("run-operation", operation, "--args", json.dumps(options))
+
     def build(self) -> Build:
         """Run `dbt build` and read what dbt says of each node."""
         finished = self.dbt("build")

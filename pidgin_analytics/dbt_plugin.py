@@ -17,6 +17,17 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
+from pidgin_analytics import archives
+
+# With the types of what they take and give.
+FILE_FUNCTIONS = (
+    (archives.archive_problem, ["VARCHAR"], "VARCHAR"),
+    (archives.make_folder, ["VARCHAR"], "VARCHAR"),
+    (archives.publish_archive, ["VARCHAR", "VARCHAR"], "VARCHAR"),
+    (archives.remove_file, ["VARCHAR"], "VARCHAR"),
+    (archives.restore_archive, ["VARCHAR", "VARCHAR", "VARCHAR[]"], "BIGINT"),
+)
+
 
 def zlib_compressed_sizes(texts: pa.ChunkedArray | pa.Array) -> pa.Array:
     """Sizes in bytes of texts after zlib compression at its default level.
@@ -62,7 +73,12 @@ class Plugin(BasePlugin):
             ) from error
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
-        """Register ``zlib_compressed_size(VARCHAR) -> BIGINT``, NULL for NULL."""
+        """Register what SQL lacks.
+
+        ``zlib_compressed_size(VARCHAR) -> BIGINT`` is NULL for NULL. The functions of
+        ``pidgin_analytics.archives`` take and give what their signatures say; they act
+        on files, and only the operations on archives call them.
+        """
         conn.create_function(  # type: ignore[call-overload]
             "zlib_compressed_size",
             zlib_compressed_sizes,
@@ -70,3 +86,12 @@ class Plugin(BasePlugin):
             "BIGINT",
             type="arrow",
         )
+        for function, arguments, result in FILE_FUNCTIONS:
+            conn.create_function(  # type: ignore[call-overload]
+                function.__name__,
+                function,
+                arguments,
+                result,
+                null_handling="special",
+                side_effects=True,
+            )

@@ -1,14 +1,13 @@
 {#- Files of one kind that are new or changed since {{ this }} read them, or that it read in
     another way. No content is read: size and modification time decide. Modification times
     are whole seconds, so a file written in the second in which it was listed could change
-    again unseen; such a file is not "settled" and is looked at again by the next build. -#}
+    again unseen; such a file is not "settled" and is looked at again by the next build. Nor is
+    a file read that an archive holds in the same state. -#}
 
-{% macro changed_files(files, pattern, ledger) %}
+{% macro changed_files(files, pattern, ledger, archived_lines=none) %}
     {%- if not execute -%}{{ return([]) }}{%- endif -%}
     {#- A glob that matches nothing is an error to read_blob, but not to glob(). -#}
-    {%- set found = run_query(
-        "select count(*) from glob(" ~ sql_string(glob_literal(pidgin_output_dir()) ~ '/' ~ pattern) ~ ")"
-    ) -%}
+    {%- set found = run_query("select count(*) from glob(" ~ sql_string(pattern) ~ ")") -%}
     {%- if found.rows[0][0] == 0 -%}{{ return([]) }}{%- endif -%}
     {%- set listing -%}
         select
@@ -25,6 +24,13 @@
                     and files.last_modified = known.modified_at
                     and known.is_settled
                     and known.reading_version = {{ reading_version() }}
+        {% endif %}
+        {% if archived_lines %}
+            anti join {{ archived_lines }} as archived
+                on
+                    files.filename = archived.source_file
+                    and files.size = archived.size_bytes
+                    and files.last_modified = archived.modified_at
         {% endif %}
         order by files.filename
     {%- endset -%}
@@ -46,8 +52,9 @@
                  file's first for an empty line, too
     terminated   those with malformed lines whose last line ends in a line separator -#}
 
-{% macro changed_event_logs(files, event_logs, ledger) %}
-    {%- set changed = changed_files(files, '**/*.jsonl', ledger) -%}
+{% macro changed_event_logs(files, event_logs, ledger, archived_lines) %}
+    {%- set pattern = glob_literal(pidgin_output_dir()) ~ '/**/*.jsonl' -%}
+    {%- set changed = changed_files(files, pattern, ledger, archived_lines) -%}
     {%- if not changed -%}
         {{ return({'files': [], 'text': [], 'empty': [], 'binary': [], 'terminated': []}) }}
     {%- endif -%}

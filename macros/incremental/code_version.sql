@@ -22,7 +22,7 @@
 {% macro reading_version() -%}
     {{ code_version([
         'models/staging/pidgin/*.sql', 'macros/incremental/changed_files.sql',
-        'macros/incremental/empty_relations.sql', 'macros/text/json_repair.sql'
+        'macros/incremental/empty_relations.sql', 'macros/text/event_documents.sql'
     ]) }}
 {%- endmacro %}
 

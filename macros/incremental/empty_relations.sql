@@ -34,18 +34,14 @@
 
 {% macro empty_archive() %}
     {%- set columns = {
-        'source_file': 'varchar', 'line_number': 'bigint', 'event_id': 'uuid', 'event_type': 'varchar',
-        'conversation_id': 'varchar', 'experiment_id': 'varchar', 'turn_number': 'integer',
-        'agent_id': 'varchar', 'recorded_timestamp': 'varchar', 'event_data': 'json',
+        'filename': 'varchar', 'source_file': 'varchar', 'line_number': 'bigint', 'line_kind': 'varchar',
+        'event_id': 'uuid', 'event_type': 'varchar', 'conversation_id': 'varchar', 'experiment_id': 'varchar',
+        'logged_experiment_id': 'varchar', 'turn_number': 'integer', 'agent_id': 'varchar',
+        'recorded_timestamp': 'varchar', 'timestamp': 'timestamptz', 'event_date': 'date', 'line': 'varchar',
+        'event_data': 'json', 'reason': 'varchar', 'line_start': 'varchar', 'size_bytes': 'bigint',
+        'modified_at': 'timestamptz', 'md5': 'varchar', 'content': 'blob', 'is_terminated': 'boolean', 'archived_at': 'timestamptz',
     } -%}
     {%- set typed = [] -%}
     {%- for name, type in columns.items() %}{% do typed.append('cast(null as ' ~ type ~ ') as ' ~ name) %}{% endfor -%}
     {{- return('(select ' ~ typed | join(', ') ~ ' where false)') -}}
-{% endmacro %}
-
-{% macro archive_exists() %}
-    {%- if not execute -%}{{ return(false) }}{%- endif -%}
-    {{- return(run_query(
-        "select count(*) from glob(" ~ sql_string(glob_literal(pidgin_archive_dir()) ~ '/**/*.parquet') ~ ")"
-    ).rows[0][0] > 0) -}}
 {% endmacro %}

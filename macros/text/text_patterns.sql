@@ -61,9 +61,7 @@
 {#- Bytes after compression by bytes before, at most 2. zlib is Python's, so without the
     plugin it is NULL. -#}
 {% macro compression_ratio(content) -%}
-    {%- if execute and run_query(
-        "select count(*) from duckdb_functions() where function_name = 'zlib_compressed_size'"
-    ).rows[0][0] > 0 -%}
+    {%- if has_python_function('zlib_compressed_size') -%}
         if(
             {{ content }} = '',
             0,

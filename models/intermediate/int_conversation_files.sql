@@ -22,6 +22,7 @@ conversation_files as (
         min(timestamp) as first_event_at,
         max(timestamp) as last_event_at,
         bool_and(is_archived) as is_archived,
+        min(archived_experiment_id) as archived_experiment_id,
         -- A sum, because it does not depend on the order of rows; line numbers and times
         -- make it depend on the order of events.
         sum(hash(event_id, line_number, timestamp)) as content_hash

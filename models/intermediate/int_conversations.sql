@@ -46,6 +46,7 @@ conversations as (
         min(first_event_at) as first_event_at,
         max(last_event_at) as last_event_at,
         bool_and(is_archived) as is_archived,
+        min(archived_experiment_id) as archived_experiment_id,
         sum(hash(content_hash, file_order)) as content_hash,
         any_value(event_state) as event_state
 
@@ -128,6 +129,7 @@ memberships as (
     select
         folders.*,
         coalesce(
+            folders.archived_experiment_id,
             claims.experiment_id,
             folders.logged_experiment_id,
             folders.embedded_experiment_id,
@@ -205,7 +207,6 @@ select
         memberships.manifest_status,
         memberships.manifest_error,
         configs.config,
-        memberships.is_archived,
         definitions.content_hash
     ) as fingerprint
 

@@ -25,7 +25,6 @@ select
     conversations.manifest_status,
     conversations.manifest_error,
     conversations.experiment_config,
-    conversations.is_archived,
     conversations.event_state,
     conversations.fingerprint
 

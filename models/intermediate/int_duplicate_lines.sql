@@ -12,6 +12,8 @@ repeated_events as (
 
     from event_lines
 
+    where line_kind = 'event'
+
     group by event_id
 
     having count(*) > 1
@@ -24,10 +26,9 @@ ranked_lines as (
         event_lines.event_id,
         event_lines.source_file,
         event_lines.line_number,
-        event_lines.is_archived,
         row_number() over (
             partition by event_lines.event_id
-            order by event_lines.source_file, event_lines.line_number, event_lines.is_archived
+            order by event_lines.source_file, event_lines.line_number
         ) as occurrence
 
     from event_lines

@@ -8,13 +8,27 @@ event_lines as (
 
 ),
 
-archived_events as (
+archived_lines as (
 
-    select * from {{ ref('stg_archive__events') }}
+    select * from {{ ref('stg_archive__lines') }}
+
+),
+
+-- From the store itself: what a view uses twice, DuckDB copies.
+stored_files as (
+
+    select source_file
+
+    from {{ ref('stg_pidgin__event_lines') }}
+
+    where line_kind = 'file'
 
 )
 
 select
+    source_file,
+    line_number,
+    line_kind,
     event_id,
     event_type,
     conversation_id,
@@ -22,30 +36,47 @@ select
     turn_number,
     agent_id,
     recorded_timestamp,
+    {{ event_time('recorded_timestamp') }} as timestamp,
+    cast(timezone('UTC', timestamp) as date) as event_date,
     event_data,
-    source_file,
-    line_number,
-    false as is_archived
+    reason,
+    line_start,
+    size_bytes,
+    modified_at,
+    false as is_archived,
+    cast(null as varchar) as archived_experiment_id
 
 from event_lines
 
-where
-    line_kind = 'event'
-    and {{ is_in_output_dir('source_file') }}
+where {{ is_in_output_dir('source_file') }}
 
 union all
 
 select
-    event_id,
-    event_type,
-    conversation_id,
-    experiment_id,
-    turn_number,
-    agent_id,
-    recorded_timestamp,
-    event_data,
-    source_file,
-    line_number,
-    true as is_archived
+    archived_lines.source_file,
+    archived_lines.line_number,
+    archived_lines.line_kind,
+    archived_lines.event_id,
+    archived_lines.event_type,
+    archived_lines.conversation_id,
+    archived_lines.experiment_id,
+    archived_lines.turn_number,
+    archived_lines.agent_id,
+    archived_lines.recorded_timestamp,
+    archived_lines.timestamp,
+    archived_lines.event_date,
+    archived_lines.event_data,
+    archived_lines.reason,
+    archived_lines.line_start,
+    archived_lines.size_bytes,
+    archived_lines.modified_at,
+    true as is_archived,
+    archived_lines.archived_experiment_id
 
-from archived_events
+from archived_lines
+
+-- A log that was read again since is what it is now.
+anti join stored_files
+    on archived_lines.source_file = stored_files.source_file
+
+where archived_lines.line_kind != 'manifest'

@@ -4,7 +4,7 @@ with
 
 event_lines as (
 
-    select * from {{ ref('stg_pidgin__event_lines') }}
+    select * from {{ ref('int_event_lines') }}
 
 ),
 
@@ -26,7 +26,7 @@ files as (
 
 duplicates as (
 
-    select sum(hash(source_file, line_number, is_archived)) as content_hash
+    select sum(hash(source_file, line_number)) as content_hash
 
     from duplicate_lines
 

@@ -24,7 +24,8 @@ unique_lines as (
         on
             event_lines.source_file = duplicate_lines.source_file
             and event_lines.line_number = duplicate_lines.line_number
-            and event_lines.is_archived = duplicate_lines.is_archived
+
+    where event_lines.line_kind = 'event'
 
 )
 
@@ -35,10 +36,12 @@ select
     experiment_id,
     turn_number,
     agent_id,
-    {{ event_time('recorded_timestamp') }} as timestamp,
+    timestamp,
+    event_date,
     event_data,
     source_file,
     line_number,
-    is_archived
+    is_archived,
+    archived_experiment_id
 
 from unique_lines

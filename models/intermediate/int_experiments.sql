@@ -79,6 +79,7 @@ select
         experiment_manifests.planned_conversations,
         experiment_manifests.config,
         experiment_manifests.is_readable,
+        experiment_conversations.is_archived,
         {{ computing_version() }}
     ) as fingerprint
 

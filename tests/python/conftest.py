@@ -14,9 +14,13 @@ ProjectMaker = Callable[..., Project]
 
 # The same examples each time: what has not changed does not turn red.
 settings.register_profile("default", max_examples=150, deadline=None, derandomize=True)
-settings.register_profile("thorough", max_examples=3000, deadline=None)
+settings.register_profile(
+    "thorough", max_examples=3000, deadline=None, derandomize=False
+)
 # For what builds again and again: see test_history_equality.py, test_crash_safety.py.
-settings.register_profile("soak", max_examples=300, deadline=None, print_blob=True)
+settings.register_profile(
+    "soak", max_examples=300, deadline=None, derandomize=False, print_blob=True
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

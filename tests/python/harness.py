@@ -6,7 +6,8 @@ below one folder of the test, so that tests neither meet each other nor leave an
 Much of a short build is dbt reading the project. It does that again whenever a setting
 of the profile changes, so every project here calls its warehouse by the same path,
 which leads to its own, and all hand on what dbt understood. Nor does dbt keep a log,
-whose every line costs more than many a query here.
+whose every line costs more than many a query here, or make the events that only a log
+would show.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import duckdb
 
@@ -129,7 +131,11 @@ class Project:
             if event.info.level not in ("debug", "test"):
                 messages.append(event.info.msg)
 
-        with self._parsed_project(), _surroundings(self.environment):
+        with (
+            self._parsed_project(),
+            _surroundings(self.environment),
+            _without_debug_events(),
+        ):
             try:
                 runner = dbtRunner(self._manifest(command), callbacks=[note])
                 result = runner.invoke(arguments)
@@ -280,6 +286,29 @@ def _texts(result: duckdb.DuckDBPyConnection) -> list[str]:
     return sorted(
         json.dumps(row, default=repr, ensure_ascii=False) for row in result.fetchall()
     )
+
+
+@contextlib.contextmanager
+def _without_debug_events() -> Iterator[None]:
+    """Spare dbt what it would tell a log: a seventh of a short build."""
+    from dbt_common.events.base_types import BaseEvent, DebugLevel
+    from dbt_common.events.event_manager import EventManager
+
+    make, fire = BaseEvent.__init__, EventManager.fire_event
+
+    def make_if_shown(self: Any, *args: Any, **kwargs: Any) -> None:
+        if not isinstance(self, DebugLevel):
+            make(self, *args, **kwargs)
+
+    def fire_if_shown(self: Any, event: Any, *args: Any, **kwargs: Any) -> None:
+        if not isinstance(event, DebugLevel):
+            fire(self, event, *args, **kwargs)
+
+    with (
+        mock.patch.object(BaseEvent, "__init__", make_if_shown),
+        mock.patch.object(EventManager, "fire_event", fire_if_shown),
+    ):
+        yield
 
 
 @contextlib.contextmanager

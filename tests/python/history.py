@@ -493,7 +493,7 @@ class Follower:
     def build_until(self, statement: int) -> None:
         """Build the whole project, as far as a kill at this statement leaves it."""
         self._may_be_read()
-        with _at_statement(statement, _die):
+        with at_statement(statement, die):
             self.project.dbt("build", *WITHOUT_TESTS_AND_SEEDS)
 
     def build_while(self, change: Change, statement: int) -> None:
@@ -506,7 +506,7 @@ class Follower:
                 change.apply(self.inputs)
 
         self._may_be_read()
-        with _at_statement(statement, happen):
+        with at_statement(statement, happen):
             self.project.build(*WITHOUT_TESTS_AND_SEEDS)
         happen()
 
@@ -571,13 +571,13 @@ def contents(project: Project) -> dict[str, list[str]]:
     return project.relations(RELATIONS) | states
 
 
-def _die() -> None:
+def die() -> None:
     """Let nothing more reach the warehouse: what is not committed is lost."""
     raise RuntimeError("killed")
 
 
 @contextlib.contextmanager
-def _at_statement(number: int, action: Callable[[], None]) -> Iterator[None]:
+def at_statement(number: int, action: Callable[[], None]) -> Iterator[None]:
     """Act before each statement of builds in this process, from this one on."""
     from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
 

@@ -20,10 +20,7 @@ counted_lines as (
             else 'line'
         end as counted_as
 
-    from {{ ref('stg_pidgin__event_lines') }}
-
-    where
-        {{ is_in_output_dir('source_file') }}
+    from {{ ref('int_event_lines') }}
 
     union all
 
@@ -33,8 +30,6 @@ counted_lines as (
 
     from {{ ref('events') }}
 
-    where not is_archived
-
     union all
 
     select
@@ -42,8 +37,6 @@ counted_lines as (
         'duplicate' as counted_as
 
     from {{ ref('int_duplicate_lines') }}
-
-    where not is_archived
 
     union all
 

@@ -223,7 +223,6 @@ select
     branches.branched_from,
     turn_scores.final_convergence,
     turn_scores.peak_convergence,
-    changed_conversations.is_archived,
     changed_conversations.fingerprint
 
 from changed_conversations

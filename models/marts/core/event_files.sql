@@ -4,7 +4,7 @@ with
 
 event_lines as (
 
-    select * from {{ ref('stg_pidgin__event_lines') }}
+    select * from {{ ref('int_event_lines') }}
 
 ),
 
@@ -22,8 +22,6 @@ duplicate_counts as (
 
     from duplicate_lines
 
-    where not is_archived
-
     group by source_file
 
 ),
@@ -37,11 +35,10 @@ line_counts as (
         count(*) filter (where line_kind in ('event', 'rejected')) as line_count,
         count(*) filter (where line_kind = 'event') as readable_count,
         count(*) filter (where line_kind = 'rejected') as rejected_count,
-        count(*) filter (where line_kind = 'pending') as pending_count
+        count(*) filter (where line_kind = 'pending') as pending_count,
+        bool_and(is_archived) as is_archived
 
     from event_lines
-
-    where {{ is_in_output_dir('source_file') }}
 
     group by source_file
 
@@ -55,7 +52,8 @@ select
     line_counts.readable_count - coalesce(duplicate_counts.duplicate_count, 0) as event_count,
     coalesce(duplicate_counts.duplicate_count, 0) as duplicate_count,
     line_counts.rejected_count,
-    line_counts.pending_count
+    line_counts.pending_count,
+    line_counts.is_archived
 
 from line_counts
 

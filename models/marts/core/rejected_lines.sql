@@ -6,8 +6,6 @@ select
     reason,
     line_start as line
 
-from {{ ref('stg_pidgin__event_lines') }}
+from {{ ref('int_event_lines') }}
 
-where
-    line_kind = 'rejected'
-    and {{ is_in_output_dir('source_file') }}
+where line_kind = 'rejected'

@@ -5,11 +5,14 @@
         unique_key = 'source_file',
         on_schema_change = 'append_new_columns',
         full_refresh = false,
+        pre_hook = "{% if is_incremental() and has_python_function('archive_problem') %}{{ drop_archived_files(this, ref('stg_archive__lines')) }}{% endif %}",
     )
 }}
 
 {%- set event_logs = source('pidgin', 'event_logs') %}
-{%- set logs = changed_event_logs(source('pidgin', 'event_log_files'), event_logs, this) %}
+{%- set logs = changed_event_logs(
+    source('pidgin', 'event_log_files'), event_logs, this, ref('stg_archive__lines')
+) %}
 
 with
 
@@ -133,10 +136,7 @@ documents as (
         if(
             line_number = 0,
             null,
-            coalesce(
-                try_cast(line as json),
-                try_cast({{ replace_lone_surrogates('line') }} as json)
-            )
+            {{ event_document('line') }}
         ) as document
 
     from files_and_lines
@@ -168,28 +168,9 @@ events as (
             when json_type(document, '$.event_type') = 'VARCHAR' then nullif(envelope[1], '')
         end as event_type,
         envelope[2] as recorded_timestamp,
-        -- Until 2025-07-03 the fields of an event were nested under "data".
-        envelope[3] is null and json_type(document, '$.data') = 'OBJECT' as is_nested
+        {{ is_nested_event('document', 'envelope[3]') }} as is_nested
 
     from envelopes
-
-),
-
--- One shape for every era: the fields beside the envelope.
-payloads as (
-
-    select
-        *,
-        if(
-            is_nested,
-            json_merge_patch(
-                json_extract(document, '$.data'),
-                json_object('timestamp', recorded_timestamp, 'event_type', event_type)
-            ),
-            document
-        ) as payload
-
-    from events
 
 ),
 
@@ -221,10 +202,13 @@ parsed_lines as (
         nullif(if(is_nested, envelope[8], envelope[4]), '') as experiment_id,
         try_cast(if(is_nested, envelope[9], envelope[5]) as integer) as turn_number,
         if(is_nested, envelope[10], envelope[6]) as agent_id,
-        if(event_type is not null, {{ without_history('payload', 'event_type') }}, null)
-            as event_data
+        if(
+            event_type is not null,
+            {{ event_data('document', 'is_nested', 'recorded_timestamp', 'event_type') }},
+            null
+        ) as event_data
 
-    from payloads
+    from events
 
 ),
 

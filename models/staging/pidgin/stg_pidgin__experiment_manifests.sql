@@ -1,8 +1,38 @@
 with
 
-manifests as (
+stored_manifests as (
 
     select * from {{ ref('stg_pidgin__manifests') }}
+
+),
+
+archived_manifests as (
+
+    select * from {{ ref('stg_archive__manifests') }}
+
+),
+
+manifests as (
+
+    select
+        source_file,
+        manifest
+
+    from stored_manifests
+
+    where {{ is_in_output_dir('source_file') }}
+
+    union all
+
+    select
+        archived_manifests.source_file,
+        archived_manifests.manifest
+
+    from archived_manifests
+
+    -- One that was read again since is what it is now.
+    anti join stored_manifests
+        on archived_manifests.source_file = stored_manifests.source_file
 
 ),
 
@@ -22,8 +52,6 @@ fields as (
         json_extract(manifest, '$.conversations') as conversations
 
     from manifests
-
-    where {{ is_in_output_dir('source_file') }}
 
 ),
 

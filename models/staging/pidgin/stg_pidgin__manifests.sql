@@ -5,10 +5,16 @@
         unique_key = 'source_file',
         on_schema_change = 'append_new_columns',
         full_refresh = false,
+        pre_hook = "{% if is_incremental() and has_python_function('archive_problem') %}{{ drop_archived_files(this, ref('stg_archive__lines')) }}{% endif %}",
     )
 }}
 
-{%- set manifests = changed_files(source('pidgin', 'manifests'), '**/manifest.json', this) %}
+{%- set manifests = changed_files(
+    source('pidgin', 'manifests'),
+    glob_literal(pidgin_output_dir()) ~ '/**/manifest.json',
+    this,
+    ref('stg_archive__lines')
+) %}
 
 with
 
@@ -32,10 +38,7 @@ documents as (
 
     select
         source_file,
-        coalesce(
-            try_cast(content as json),
-            try_cast({{ replace_lone_surrogates('content') }} as json)
-        ) as manifest
+        {{ event_document('content') }} as manifest
 
     from contents
 

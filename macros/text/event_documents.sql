@@ -1,3 +1,32 @@
+{#- The JSON of a line of a log; NULL if it is none. -#}
+{% macro event_document(line) -%}
+    coalesce(
+        try_cast({{ line }} as json),
+        try_cast({{ replace_lone_surrogates(line) }} as json)
+    )
+{%- endmacro %}
+
+{#- Until 2025-07-03 the fields of an event were nested under "data". The conversation is that
+    beside the envelope. -#}
+{% macro is_nested_event(document, conversation_id) -%}
+    ({{ conversation_id }} is null and json_type({{ document }}, '$.data') = 'OBJECT')
+{%- endmacro %}
+
+{#- One shape for every era, the fields beside the envelope, without the history of a request. -#}
+{% macro event_data(document, is_nested, recorded_timestamp, event_type) -%}
+    {%- set payload -%}
+        if(
+            {{ is_nested }},
+            json_merge_patch(
+                json_extract({{ document }}, '$.data'),
+                json_object('timestamp', {{ recorded_timestamp }}, 'event_type', {{ event_type }})
+            ),
+            {{ document }}
+        )
+    {%- endset -%}
+    {{ without_history(payload, event_type) }}
+{%- endmacro %}
+
 {#- A string cut in the middle of a surrogate pair (a model stopped inside an emoji) leaves
     half a pair. Python writes and reads that; a JSON parser need not. Each half becomes
     U+FFFD, everything else stays as it is: the pattern takes whole pairs, other escapes

@@ -1,0 +1,249 @@
+"""Archive files: checking, publishing and restoring them.
+
+An archive is one Parquet file with the logs and manifests of an experiment, written by
+the dbt operation ``archive_experiments``; ``docs/decisions/0004-archives.md`` describes
+it. Each file of the experiment has a row numbered 0 with its size, time and MD5 hash;
+its bytes are there (``content``), or they are its lines, joined by line feeds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import duckdb
+
+# As archive_experiments writes it; what a later version changes, this one cannot read.
+FORMAT = "1"
+# A file at a time: one may fill much of the memory.
+FILES = """
+    select
+        files.source_file,
+        files.size_bytes,
+        epoch(files.modified_at) as modified_at,
+        files.md5,
+        coalesce(
+            files.content,
+            encode(
+                coalesce(
+                    (
+                        select string_agg(line, chr(10) order by line_number)
+                        from read_parquet($archive) as lines
+                        where lines.source_file = $file and lines.line_number > 0
+                    ),
+                    ''
+                ) || if(files.is_terminated, chr(10), '')
+            )
+        ) as content
+    from read_parquet($archive) as files
+    where files.source_file = $file and files.line_number = 0
+"""
+
+
+COLUMNS = {
+    "source_file": "VARCHAR",
+    "line_number": "BIGINT",
+    "line_kind": "VARCHAR",
+    "event_id": "UUID",
+    "event_type": "VARCHAR",
+    "conversation_id": "VARCHAR",
+    "experiment_id": "VARCHAR",
+    "logged_experiment_id": "VARCHAR",
+    "turn_number": "INTEGER",
+    "agent_id": "VARCHAR",
+    "recorded_timestamp": "VARCHAR",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+    "event_date": "DATE",
+    "line": "VARCHAR",
+    "event_data": "JSON",
+    "reason": "VARCHAR",
+    "line_start": "VARCHAR",
+    "size_bytes": "BIGINT",
+    "modified_at": "TIMESTAMP WITH TIME ZONE",
+    "md5": "VARCHAR",
+    "content": "BLOB",
+    "is_terminated": "BOOLEAN",
+    "archived_at": "TIMESTAMP WITH TIME ZONE",
+}
+
+
+class ArchiveError(Exception):
+    """An archive cannot be read, or does not hold what it says."""
+
+
+@dataclass(frozen=True)
+class ArchivedFile:
+    """A log or manifest as it was when it was archived.
+
+    Attributes:
+        name: Path below the output folder, with slashes.
+        content: Its bytes.
+        modified_at: Its modification time, in seconds since 1970.
+    """
+
+    name: str
+    content: bytes
+    modified_at: float
+
+
+def archived_files(
+    archive: str | Path, names: Sequence[str] | None = None
+) -> Iterator[ArchivedFile]:
+    """Read the files of an archive, or those with these names, one after the other.
+
+    Raises:
+        ArchiveError: the archive is damaged or is no archive; the message says how.
+    """
+    # No character of it is a wildcard.
+    path = re.sub(r"([\[*?])", r"[\1]", str(archive))
+    try:
+        with closing(duckdb.connect()) as connection:
+            # Beside a build, so with less.
+            connection.execute("set threads = 1")
+            (versions,) = connection.execute(
+                "select list(decode(value)) from parquet_kv_metadata(?)"
+                " where decode(key) = 'pidgin_archive_format'",
+                [path],
+            ).fetchone() or (None,)
+            if versions != [FORMAT]:
+                raise ArchiveError(
+                    f"It is no archive of format {FORMAT}, but {versions or 'another'}."
+                )
+            found = connection.execute(
+                "select column_name, column_type from (describe from"
+                " read_parquet(?, hive_partitioning = false))",
+                [path],
+            ).fetchall()
+            if dict(found) != COLUMNS:
+                raise ArchiveError("Its columns are not those of an archive.")
+            rows = connection.execute(
+                "select 1 from read_parquet(?) where line_kind = 'event'"
+                " and event_id != cast(md5(line) as uuid) limit 1",
+                [path],
+            ).fetchall()
+            if rows:
+                raise ArchiveError("It holds an event that is not its line.")
+            if names is None:
+                names = [
+                    name
+                    for (name,) in connection.execute(
+                        "select distinct source_file from read_parquet(?)"
+                        " order by source_file",
+                        [path],
+                    ).fetchall()
+                ]
+            for name in names:
+                yield _archived_file(connection, path, name)
+    except duckdb.Error as error:
+        raise ArchiveError(str(error).splitlines()[0]) from error
+
+
+def _archived_file(
+    connection: duckdb.DuckDBPyConnection, path: str, name: str
+) -> ArchivedFile:
+    rows = connection.execute(FILES, {"archive": path, "file": name}).fetchall()
+    if len(rows) != 1:
+        raise ArchiveError(f"It holds {name!r} {len(rows)} times.")
+    ((_, size, modified_at, md5, content),) = rows
+    # An archive may come from anybody; its files go nowhere else and are nothing else.
+    if (
+        PurePosixPath(name).is_absolute()
+        or ".." in PurePosixPath(name).parts
+        or (not is_log(name) and PurePosixPath(name).name != "manifest.json")
+    ):
+        raise ArchiveError(f"It holds {name!r}, no log or manifest of Pidgin's.")
+    if len(content) != size or hashlib.md5(content).hexdigest() != md5:  # noqa: S324
+        raise ArchiveError(f"What it holds of {name!r} is not what was archived.")
+    return ArchivedFile(name, content, modified_at)
+
+
+def is_log(name: str) -> bool:
+    """Whether a file of Pidgin is a log; else it is a manifest."""
+    return name.endswith(".jsonl")
+
+
+def archive_problem(archive: str) -> str | None:
+    """Read an archive whole and say what is wrong with it; None if nothing is."""
+    try:
+        for _ in archived_files(archive):
+            pass
+    # Whatever a stranger's file brings about is wrong with that file alone.
+    except Exception as error:
+        return str(error)
+    return None
+
+
+def publish_archive(part: str, archive: str) -> str:
+    """Give a finished file its name, and return it once both are sure to be on disk."""
+    _replace(Path(part), Path(archive))
+    return archive
+
+
+def _replace(part: Path, path: Path) -> None:
+    """Rename a file so that a loss of power leaves it under one name, and whole."""
+    _sync(part)
+    part.replace(path)
+    # The entry of the file, and that of a folder that may be new.
+    _sync(path.parent)
+    _sync(path.parent.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def restore_archive(archive: str, output_dir: str, names: list[str]) -> int:
+    """Write these files of an archive where they were; return how many.
+
+    A file that is there already with the same bytes is left alone, and so is a manifest
+    with other ones, which Pidgin goes on writing.
+
+    Raises:
+        ArchiveError: the archive is damaged, or one of its logs is there with other
+            bytes. Nothing is written then.
+    """
+    folder = Path(output_dir).resolve()
+    missing = []
+    count = 0
+    for file in archived_files(archive, names):
+        target = (folder / file.name).resolve()
+        if not target.is_relative_to(folder):
+            raise ArchiveError(f"{file.name!r} would lie outside {folder}.")
+        count += 1
+        if not target.exists():
+            missing.append(file.name)
+        elif is_log(file.name) and target.read_bytes() != file.content:
+            raise ArchiveError(f"{target} is there, and is not what was archived.")
+    for file in archived_files(archive, missing):
+        _write(folder / file.name, file)
+    return count
+
+
+def _write(path: Path, file: ArchivedFile) -> None:
+    """Write a file under its name only once it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(file.content)
+    os.utime(part, (file.modified_at, file.modified_at))
+    _replace(part, path)
+
+
+def remove_file(path: str) -> str:
+    """Delete a file; return its path."""
+    Path(path).unlink()
+    return path
+
+
+def make_folder(path: str) -> str:
+    """Make a folder and those above it, where they are missing; return its path."""
+    Path(path).mkdir(parents=True, exist_ok=True)
+    return path

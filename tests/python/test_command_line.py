@@ -1,0 +1,137 @@
+"""The command `pidgin-analytics` does what dbt's operations do, and builds."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from conftest import ProjectMaker
+from harness import ROOT, Project
+from log_writer import OutputFolder, conversation
+
+from pidgin_analytics import command_line
+
+COMMAND = "from pidgin_analytics.command_line import main; main()"
+
+
+@pytest.fixture
+def built(project: ProjectMaker, tmp_path: Path) -> Project:
+    """Build two experiments."""
+    folder = OutputFolder(tmp_path / "output")
+    for number in (1, 2):
+        name = f"experiments/{number}_0000000{number}/events.jsonl"
+        folder.write(name, conversation(f"conv_{number}"))
+    made = project(folder.path)
+    made.build_only()
+    return made
+
+
+def command(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, from another folder."""
+    return subprocess.run(
+        [sys.executable, "-c", COMMAND, *arguments],
+        cwd=project.home,
+        env=project.environment
+        | {
+            "PYTHONPATH": str(ROOT),
+            "PIDGIN_WAREHOUSE": str(project.warehouse),
+            "DBT_TARGET_PATH": str(project.home / "target"),
+            "DBT_LOG_PATH": str(project.home / "logs"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_archive(built: Project) -> None:
+    """One experiment moves, and the build after it says so."""
+    finished = command(built, "archive", "--experiment", "experiment_00000002")
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "experiment_00000002" in finished.stdout
+    assert built.query(
+        "select experiment_id, is_archived from experiments order by 1"
+    ) == [("experiment_00000001", False), ("experiment_00000002", True)]
+
+
+def test_failure_is_an_exit_code(built: Project) -> None:
+    """What the operation refuses is said, and the command fails."""
+    finished = command(built, "restore", "experiment_00000007")
+    assert finished.returncode == 1
+    assert "no such experiment here: experiment_00000007" in finished.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "commands"),
+    [
+        (
+            ["archive", "--dry-run"],
+            [["archive_experiments", {"older_than_days": 30.0, "dry_run": True}]],
+        ),
+        (
+            ["archive", "--older-than-days", "9.5", "--delete-logs"],
+            [
+                ["archive_experiments", {"older_than_days": 9.5, "delete_logs": True}],
+                "build",
+            ],
+        ),
+        (
+            ["restore", "a", "b'; drop", "--keep-archives"],
+            [
+                [
+                    "restore_experiments",
+                    {"experiment_ids": ["a", "b'; drop"], "keep_archives": True},
+                ],
+                "build",
+            ],
+        ),
+    ],
+)
+def test_options_reach_dbt(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], commands: list[object]
+) -> None:
+    """Each option is an argument of the operation; a dry run builds nothing."""
+    said: list[object] = []
+
+    def note(*command: str) -> None:
+        if command[0] == "run-operation":
+            options = {
+                name: value for name, value in json.loads(command[3]).items() if value
+            }
+            said.append([command[1], options])
+        else:
+            said.append(command[0])
+
+    monkeypatch.setattr(command_line, "dbt", note)
+    result = CliRunner().invoke(command_line.main, arguments)
+    assert result.exit_code == 0, result.output
+    assert said == commands
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["archive", "--older-than-days", "-1"],
+        ["archive", "x"],
+        ["restore"],
+        ["publish"],
+    ],
+)
+def test_wrong_arguments(arguments: list[str]) -> None:
+    """They are explained, and nothing is run."""
+    result = CliRunner().invoke(command_line.main, arguments)
+    assert result.exit_code == 2
+    assert "Error" in result.output
+
+
+def test_help_names_every_option() -> None:
+    """A user finds out without the documentation."""
+    result = CliRunner().invoke(command_line.main, ["archive", "--help"])
+    for option in ("--older-than-days", "--experiment", "--delete-logs", "--dry-run"):
+        assert option in result.output
+    assert os.linesep in result.output
