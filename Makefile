@@ -65,7 +65,7 @@ bench: $(VENV)/.dev
 
 # The suite on DuckDB 2.0 instead of the locked version; `make clean` goes back.
 duckdb-2: $(VENV)/.dev
-	$(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/python -m pip install) duckdb==2.0.0
+	$(INSTALL) duckdb==2.0.0
 	$(MAKE) check-dbt check-python
 
 # The locks name versions and hashes, no address.

@@ -26,6 +26,7 @@ def main() -> None:
 @click.option(
     "--older-than-days",
     type=click.FloatRange(min=0),
+    metavar="DAYS",
     default=30,
     show_default=True,
     help="Days since the last event of an experiment.",
