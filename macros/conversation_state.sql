@@ -110,3 +110,44 @@
 
     )
 {%- endmacro %}
+
+{#- The complete turns of conversations with their live scores, from a step named
+    conversation_events to one named complete_turns. -#}
+{% macro complete_turn_steps() -%}
+    -- A turn number that comes again replaces what it said before, as in Pidgin.
+    latest_turns as (
+
+        select
+            conversation_id,
+            turn_number,
+            timestamp as completed_at,
+            json_extract_string(event_data, '$.convergence_score') as convergence_score
+
+        from conversation_events
+
+        where
+            event_type = 'TurnCompleteEvent'
+            and turn_number is not null
+
+        qualify
+            row_number() over (
+                partition by conversation_id, turn_number
+                order by file_order desc, line_number desc
+            ) = 1
+
+    ),
+
+    complete_turns as (
+
+        select
+            conversation_id,
+            turn_number,
+            completed_at,
+            -- NaN is not a score.
+            nullif(try_cast(convergence_score as double), cast('nan' as double))
+                as convergence_score
+
+        from latest_turns
+
+    )
+{%- endmacro %}

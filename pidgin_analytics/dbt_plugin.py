@@ -6,7 +6,9 @@ dbt-duckdb calls it around opening the warehouse. Nothing needs it to build: the
 
 from __future__ import annotations
 
+import shutil
 import zlib
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -47,22 +49,56 @@ def zlib_compressed_sizes(texts: pa.ChunkedArray | pa.Array) -> pa.Array:
     )
 
 
+def copy_warehouse(source: Path, target: Path) -> None:
+    """Copy what a warehouse stores, without the views, which hold its name.
+
+    Raises:
+        duckdb.Error: another process writes the warehouse now.
+        OSError: a file cannot be read or written.
+    """
+    part = target.with_name(target.name + ".part")
+    # As long as it is open for reading, nobody writes it.
+    with closing(duckdb.connect(str(source), read_only=True)):
+        shutil.copyfile(source, part)
+        # What a killed build wrote last.
+        log = source.with_name(source.name + ".wal")
+        part_log = part.with_name(part.name + ".wal")
+        part_log.unlink(missing_ok=True)
+        if log.exists():
+            shutil.copyfile(log, part_log)
+    with closing(duckdb.connect(str(part))) as connection:
+        views = connection.execute(
+            "select schema_name, view_name from duckdb_views() where not internal"
+        ).fetchall()
+        for names in views:
+            schema, view = (name.replace('"', '""') for name in names)
+            connection.execute(f'drop view "{schema}"."{view}"')
+    part.replace(target)
+
+
 class Plugin(BasePlugin):
     """Prepares the warehouse's place and adds the functions that SQL lacks."""
+
+    def initialize(self, plugin_config: dict[str, Any]) -> None:
+        """Take the profile's settings."""
+        self._present_warehouse = Path(plugin_config["present_warehouse"])
 
     def update_connection_config(
         self,
         creds: DuckDBCredentials,
         config: dict[str, Any],
     ) -> None:
-        """Create the warehouse's folder, which DuckDB does not do itself.
+        """Create the warehouse's folder, and that of a past moment as a copy.
 
         Raises:
             DbtRuntimeError: the warehouse cannot be written; the message names it and
                 says why.
         """
         try:
-            Path(creds.path).parent.mkdir(parents=True, exist_ok=True)
+            path = Path(creds.path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if self._present_warehouse.exists() and not path.exists():
+                copy_warehouse(self._present_warehouse, path)
             # dbt opens it next in the same way, but prints what goes wrong there below
             # all the calls that led to it.
             duckdb.connect(creds.path, config=config).close()

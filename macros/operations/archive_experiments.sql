@@ -16,6 +16,9 @@
     {%- if not load_relation(store) -%}
         {{ exceptions.raise_compiler_error("There is no warehouse to archive from yet; run dbt build first.") }}
     {%- endif -%}
+    {%- if as_of_moment() or run_query(hidden_lines()).rows[0][0] -%}
+        {{ exceptions.raise_compiler_error("This warehouse shows a past moment; archive from that of the present.") }}
+    {%- endif -%}
     {%- if experiment_ids is not none -%}
         {%- do check_experiment_ids(experiment_ids, run_query(
             "select experiment_id from " ~ ref('experiments')
@@ -69,6 +72,20 @@
                 on
                     current_experiments.experiment_id = experiments.experiment_id
                     and current_experiments.fingerprint = experiments.fingerprint
+        )
+{%- endmacro %}
+
+{#- How many lines of the event store no table shows, as where they show a past moment. -#}
+{% macro hidden_lines() -%}
+    select
+        (
+            select count(*)
+            from {{ ref('stg_pidgin__event_lines') }}
+            where {{ is_in_output_dir('source_file') }}
+        ) - (
+            select count(*)
+            from {{ ref('int_event_lines') }}
+            where not is_archived
         )
 {%- endmacro %}
 

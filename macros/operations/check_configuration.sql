@@ -3,11 +3,13 @@
     {%- if execute and flags.WHICH in ('build', 'run') -%}
         {%- set folder = pidgin_output_dir() -%}
         {%- set zone = pidgin_timezone() -%}
+        {%- set as_of = var('as_of', '') -%}
         {%- set facts = run_query(
             "select"
             ~ " (select count(*) from glob(" ~ sql_string(glob_literal(folder)) ~ ")),"
             ~ " (select count(*) from glob(" ~ sql_string(glob_literal(folder) ~ '/**/*.jsonl') ~ ")),"
-            ~ " (select count(*) from pg_timezone_names() where name = " ~ sql_string(zone) ~ ")"
+            ~ " (select count(*) from pg_timezone_names() where name = " ~ sql_string(zone) ~ "),"
+            ~ " (select isfinite(try_cast(" ~ sql_string(as_of) ~ " as timestamptz)))"
         ).rows[0] -%}
         {%- if facts[0] > 0 -%}
             {{ exceptions.raise_compiler_error(
@@ -17,6 +19,11 @@
         {%- if facts[2] == 0 -%}
             {{ exceptions.raise_compiler_error(
                 "PIDGIN_TIMEZONE is " ~ zone ~ ", which is no time zone; use a name such as Europe/Berlin."
+            ) }}
+        {%- endif -%}
+        {%- if as_of and not facts[3] -%}
+            {{ exceptions.raise_compiler_error(
+                "as_of is " ~ as_of ~ ", which is no moment; write one such as 2026-03-01 12:00:00+00."
             ) }}
         {%- endif -%}
         {%- if facts[1] == 0 -%}

@@ -82,6 +82,8 @@ listed_conversations as (
         manifests.experiment_id,
         manifests.updated_at,
         conversation.key as conversation_id,
+        {{ event_time("json_extract_string(conversation.value, '$.last_updated')") }}
+            as last_updated_at,
         json_extract_string(conversation.value, '$.status') as manifest_status,
         json_extract_string(conversation.value, '$.error') as manifest_error
 
@@ -142,8 +144,8 @@ memberships as (
             when folders.embedded_experiment_id is not null then 'conversation id'
             else 'folder'
         end as experiment_id_source,
-        claims.manifest_status,
-        claims.manifest_error
+        {{ known_since('claims.last_updated_at', 'claims.manifest_status') }} as manifest_status,
+        {{ known_since('claims.last_updated_at', 'claims.manifest_error') }} as manifest_error
 
     from folders
 

@@ -1,5 +1,7 @@
 {{ config(materialized = 'view') }}
 
+{%- set as_of = as_of_moment() %}
+
 with
 
 event_lines as (
@@ -23,60 +25,102 @@ stored_files as (
 
     where line_kind = 'file'
 
+),
+
+all_lines as not materialized (
+
+    select
+        source_file,
+        line_number,
+        line_kind,
+        event_id,
+        event_type,
+        conversation_id,
+        experiment_id,
+        turn_number,
+        agent_id,
+        recorded_timestamp,
+        {{ event_time('recorded_timestamp') }} as timestamp,
+        cast(timezone('UTC', timestamp) as date) as event_date,
+        event_data,
+        reason,
+        line_start,
+        size_bytes,
+        modified_at,
+        false as is_archived,
+        cast(null as varchar) as archived_experiment_id
+
+    from event_lines
+
+    where {{ is_in_output_dir('source_file') }}
+
+    union all
+
+    select
+        archived_lines.source_file,
+        archived_lines.line_number,
+        archived_lines.line_kind,
+        archived_lines.event_id,
+        archived_lines.event_type,
+        archived_lines.conversation_id,
+        archived_lines.experiment_id,
+        archived_lines.turn_number,
+        archived_lines.agent_id,
+        archived_lines.recorded_timestamp,
+        archived_lines.timestamp,
+        archived_lines.event_date,
+        archived_lines.event_data,
+        archived_lines.reason,
+        archived_lines.line_start,
+        archived_lines.size_bytes,
+        archived_lines.modified_at,
+        true as is_archived,
+        archived_lines.archived_experiment_id
+
+    from archived_lines
+
+    -- A log that was read again since is what it is now.
+    anti join stored_files
+        on archived_lines.source_file = stored_files.source_file
+
+    where archived_lines.line_kind != 'manifest'
+
 )
 
-select
-    source_file,
-    line_number,
-    line_kind,
-    event_id,
-    event_type,
-    conversation_id,
-    experiment_id,
-    turn_number,
-    agent_id,
-    recorded_timestamp,
-    {{ event_time('recorded_timestamp') }} as timestamp,
-    cast(timezone('UTC', timestamp) as date) as event_date,
-    event_data,
-    reason,
-    line_start,
-    size_bytes,
-    modified_at,
-    false as is_archived,
-    cast(null as varchar) as archived_experiment_id
+{%- if as_of %},
 
-from event_lines
+-- How far each log had been written: an event says when, other lines go with those around them.
+known_logs as (
 
-where {{ is_in_output_dir('source_file') }}
+    select
+        source_file,
+        min(line_number) filter (where line_kind = 'event' and timestamp > {{ as_of }})
+            as first_later_line
 
-union all
+    from all_lines
 
-select
-    archived_lines.source_file,
-    archived_lines.line_number,
-    archived_lines.line_kind,
-    archived_lines.event_id,
-    archived_lines.event_type,
-    archived_lines.conversation_id,
-    archived_lines.experiment_id,
-    archived_lines.turn_number,
-    archived_lines.agent_id,
-    archived_lines.recorded_timestamp,
-    archived_lines.timestamp,
-    archived_lines.event_date,
-    archived_lines.event_data,
-    archived_lines.reason,
-    archived_lines.line_start,
-    archived_lines.size_bytes,
-    archived_lines.modified_at,
-    true as is_archived,
-    archived_lines.archived_experiment_id
+    group by source_file
 
-from archived_lines
+    having
+        coalesce(
+            min(timestamp) filter (where line_kind = 'event'), max(modified_at)
+        ) <= {{ as_of }}
 
--- A log that was read again since is what it is now.
-anti join stored_files
-    on archived_lines.source_file = stored_files.source_file
+)
+{%- endif %}
 
-where archived_lines.line_kind != 'manifest'
+select all_lines.*
+
+from all_lines
+{%- if as_of %}
+
+inner join known_logs
+    on all_lines.source_file = known_logs.source_file
+
+where
+    if(
+        all_lines.line_kind = 'event',
+        all_lines.timestamp <= {{ as_of }},
+        all_lines.line_number < coalesce(known_logs.first_later_line, all_lines.line_number + 1)
+    )
+{%- endif %}

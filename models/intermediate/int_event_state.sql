@@ -32,7 +32,12 @@ duplicates as (
 
 )
 
-select hash(files.content_hash, duplicates.content_hash) as event_state
+select
+    hash(
+        files.content_hash,
+        duplicates.content_hash,
+        {{ as_of_moment() or 'null' }}
+    ) as event_state
 
 from files
 

@@ -37,20 +37,15 @@ changed_conversations as (
 
 ),
 
-turn_events as (
+conversation_events as (
 
     select
-        events.conversation_id,
-        events.turn_number,
-        events.timestamp as completed_at,
-        conversation_files.file_order,
-        events.line_number,
-        changed_conversations.fingerprint,
-        json_extract_string(events.event_data, '$.convergence_score') as convergence_score
+        events.*,
+        conversation_files.file_order
 
     from events
 
-    inner join changed_conversations
+    semi join changed_conversations
         on events.conversation_id = changed_conversations.conversation_id
 
     inner join conversation_files
@@ -58,33 +53,15 @@ turn_events as (
             events.conversation_id = conversation_files.conversation_id
             and events.source_file = conversation_files.source_file
 
-    where
-        events.event_type = 'TurnCompleteEvent'
-        and events.turn_number is not null
-
 ),
 
--- A turn number that comes again replaces what it said before, as in Pidgin.
-latest_turns as (
-
-    select *
-
-    from turn_events
-
-    qualify
-        row_number() over (
-            partition by conversation_id, turn_number
-            order by file_order desc, line_number desc
-        ) = 1
-
-)
+{{ complete_turn_steps() }}
 
 select
-    conversation_id,
-    turn_number,
-    completed_at,
-    -- NaN is not a score.
-    nullif(try_cast(convergence_score as double), cast('nan' as double)) as convergence_score,
-    fingerprint
+    complete_turns.*,
+    changed_conversations.fingerprint
 
-from latest_turns
+from complete_turns
+
+inner join changed_conversations
+    on complete_turns.conversation_id = changed_conversations.conversation_id

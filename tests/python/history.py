@@ -59,7 +59,7 @@ MODELS = tuple(
     sorted(
         path.stem
         for path in (ROOT / "models").rglob("*.sql")
-        if path.stem != "conversation_state_as_of"
+        if not path.stem.endswith("_as_of")
     )
 )
 # Nothing in a history changes what people may correct.
@@ -563,10 +563,9 @@ class Follower:
 def contents(project: Project) -> dict[str, list[str]]:
     """Return every row of every mart and of what they are built from."""
     states = {
-        moment.isoformat(): project.rows(
-            f"conversation_state_as_of(timestamptz '{moment}')"
-        )
+        f"{moment} {function}": project.rows(f"{function}(timestamptz '{moment}')")
         for moment in MOMENTS
+        for function in ("conversation_state_as_of", "experiment_dashboard_as_of")
     }
     return project.relations(RELATIONS) | states
 

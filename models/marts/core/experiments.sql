@@ -67,10 +67,7 @@ conversation_totals as (
     select
         conversations.experiment_id,
         count(*) as conversation_count,
-        count(*) filter (where conversations.status = 'completed') as completed_count,
-        count(*) filter (where conversations.status = 'interrupted') as interrupted_count,
-        count(*) filter (where conversations.status = 'failed') as failed_count,
-        count(*) filter (where conversations.status = 'unfinished') as unfinished_count,
+        {{ status_counts('conversations.status') }},
         sum(conversations.turn_count) as turn_count,
         min(conversations.started_at) as started_at,
         max(conversations.last_event_at) as last_event_at,
@@ -95,19 +92,7 @@ statuses as (
         coalesce(conversation_totals.completed_count, 0) as completed_count,
         coalesce(conversation_totals.turn_count, 0) as turn_count,
         turn_totals.avg_convergence,
-        -- The least finished conversation decides.
-        case
-            when conversation_totals.unfinished_count > 0 then 'unfinished'
-            when conversation_totals.interrupted_count > 0 then 'interrupted'
-            when conversation_totals.failed_count > 0 then 'failed'
-            when
-                conversation_totals.conversation_count
-                >= coalesce(changed_experiments.planned_conversations, 0)
-                then 'completed'
-            -- Conversations that were planned left no event; only the manifest can say why.
-            when changed_experiments.manifest_error is not null then 'failed'
-            else 'unfinished'
-        end as status
+        {{ experiment_status('conversation_totals', 'changed_experiments') }} as status
 
     from changed_experiments
 

@@ -42,20 +42,7 @@ turn_totals as (
     select
         conversations.experiment_id,
         count(*) as turns,
-        -- In order, so that sums of floating-point numbers are the same each time.
-        avg(
-            turn_metrics.convergence_score
-            order by turn_metrics.conversation_id, turn_metrics.turn_number
-        ) as avg_convergence,
-        median(turn_metrics.convergence_score) as median_convergence,
-        -- A line through turns of one number has no slope: NaN.
-        nullif(
-            regr_slope(
-                turn_metrics.convergence_score, turn_metrics.turn_number
-                order by turn_metrics.conversation_id, turn_metrics.turn_number
-            ),
-            cast('nan' as double)
-        ) as convergence_trend
+        {{ convergence_summary('turn_metrics') }}
 
     from turn_metrics
 

@@ -1,3 +1,5 @@
+{%- set as_of = as_of_moment() %}
+
 with
 
 stored_manifests as (
@@ -68,33 +70,57 @@ last_updates as (
 
     group by fields.source_file
 
+),
+
+experiment_manifests as (
+
+    select
+        fields.source_file,
+        fields.folder,
+        coalesce(fields.field[1], fields.folder_experiment_id) as experiment_id,
+        fields.manifest is not null as is_readable,
+        fields.field[2] as name,
+        fields.field[3] as status,
+        fields.field[4] as error,
+        try_cast(fields.field[8] as integer) as planned_conversations,
+        if(json_type(fields.config) = 'OBJECT', fields.config, null) as config,
+        if(json_type(fields.conversations) = 'OBJECT', fields.conversations, null) as conversations,
+        {{ event_time('fields.field[5]') }} as created_at,
+        greatest(
+            {{ event_time('fields.field[5]') }},
+            {{ event_time('fields.field[6]') }},
+            {{ event_time('fields.field[7]') }},
+            last_updates.last_updated_at
+        ) as updated_at
+
+    from fields
+
+    left join last_updates
+        on fields.source_file = last_updates.source_file
+
+    -- A manifest.json of some other program is none of ours. One that cannot be read may be.
+    where
+        fields.manifest is null
+        or fields.field[1] is not null
+
 )
 
 select
-    fields.source_file,
-    fields.folder,
-    coalesce(fields.field[1], fields.folder_experiment_id) as experiment_id,
-    fields.manifest is not null as is_readable,
-    fields.field[2] as name,
-    fields.field[3] as status,
-    fields.field[4] as error,
-    try_cast(fields.field[8] as integer) as planned_conversations,
-    if(json_type(fields.config) = 'OBJECT', fields.config, null) as config,
-    if(json_type(fields.conversations) = 'OBJECT', fields.conversations, null) as conversations,
-    {{ event_time('fields.field[5]') }} as created_at,
-    greatest(
-        {{ event_time('fields.field[5]') }},
-        {{ event_time('fields.field[6]') }},
-        {{ event_time('fields.field[7]') }},
-        last_updates.last_updated_at
-    ) as updated_at
+    source_file,
+    folder,
+    experiment_id,
+    is_readable,
+    name,
+    {{ known_since('updated_at', 'status') }} as status,
+    {{ known_since('updated_at', 'error') }} as error,
+    planned_conversations,
+    config,
+    conversations,
+    created_at,
+    updated_at
 
-from fields
+from experiment_manifests
+{%- if as_of %}
 
-left join last_updates
-    on fields.source_file = last_updates.source_file
-
--- A manifest.json of some other program is none of ours. One that cannot be read may be.
-where
-    fields.manifest is null
-    or fields.field[1] is not null
+where coalesce(created_at <= {{ as_of }}, true)
+{%- endif %}

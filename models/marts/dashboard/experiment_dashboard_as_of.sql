@@ -1,0 +1,136 @@
+{{
+    config(
+        materialized = 'table_function',
+        parameters = ['as_of'],
+        contract = {'enforced': false},
+    )
+}}
+
+with
+
+states as (
+
+    select * from {{ ref('conversation_state_as_of') }}(as_of)
+
+),
+
+conversation_files as (
+
+    select * from {{ ref('int_conversation_files') }}
+
+),
+
+conversations as (
+
+    select * from {{ ref('int_conversations') }}
+
+),
+
+experiments as (
+
+    select * from {{ ref('int_experiments') }}
+
+),
+
+present_experiments as (
+
+    select * from {{ ref('experiments') }}
+
+),
+
+events as (
+
+    select * from {{ ref('int_events') }}
+
+),
+
+conversation_events as (
+
+    select
+        events.*,
+        conversation_files.file_order
+
+    from events
+
+    inner join conversation_files
+        on
+            events.conversation_id = conversation_files.conversation_id
+            and events.source_file = conversation_files.source_file
+
+    where events.timestamp <= as_of  -- noqa: RF02
+
+),
+
+{{ complete_turn_steps() }},
+
+conversation_totals as (
+
+    select
+        conversations.experiment_id,
+        count(*) as conversation_count,
+        {{ status_counts('states.status') }},
+        sum(states.turn_count) as turn_count,
+        min(states.started_at) as started_at
+
+    from states
+
+    inner join conversations
+        on states.conversation_id = conversations.conversation_id
+
+    group by conversations.experiment_id
+
+),
+
+turn_totals as (
+
+    select
+        conversations.experiment_id,
+        {{ convergence_summary('complete_turns') }}
+
+    from complete_turns
+
+    inner join conversations
+        on complete_turns.conversation_id = conversations.conversation_id
+
+    group by conversations.experiment_id
+
+),
+
+known_experiments as (
+
+    select
+        experiment_id,
+        manifest_created_at,
+        manifest_state,
+        planned_conversations,
+        if(manifest_updated_at <= as_of, manifest_error, null) as manifest_error  -- noqa: RF02
+
+    from experiments
+
+    where
+        coalesce(manifest_created_at <= as_of, manifest_state != 'missing')  -- noqa: RF02
+        or experiment_id in (select conversation_totals.experiment_id from conversation_totals)
+
+)
+
+select
+    known_experiments.experiment_id,
+    present_experiments.name,
+    coalesce(known_experiments.manifest_created_at, conversation_totals.started_at) as created_at,
+    {{ experiment_status('conversation_totals', 'known_experiments') }} as status,
+    cast(coalesce(conversation_totals.conversation_count, 0) as integer) as conversations,
+    cast(coalesce(conversation_totals.turn_count, 0) as integer) as turns,
+    turn_totals.avg_convergence,
+    turn_totals.median_convergence,
+    turn_totals.convergence_trend
+
+from known_experiments
+
+left join present_experiments
+    on known_experiments.experiment_id = present_experiments.experiment_id
+
+left join conversation_totals
+    on known_experiments.experiment_id = conversation_totals.experiment_id
+
+left join turn_totals
+    on known_experiments.experiment_id = turn_totals.experiment_id
