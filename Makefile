@@ -57,7 +57,7 @@ docs: $(VENV)/.run
 soak: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --numprocesses auto \
 		tests/python/test_history_equality.py tests/python/test_crash_safety.py \
-		tests/python/test_archives.py
+		tests/python/test_archives.py tests/python/test_time_travel.py
 
 # Ratios of speed, taken in one run; see benchmarks/README.md for longer ones.
 bench: $(VENV)/.dev

@@ -49,6 +49,14 @@ def zlib_compressed_sizes(texts: pa.ChunkedArray | pa.Array) -> pa.Array:
     )
 
 
+def is_moment(text: str) -> bool:
+    """Whether a text is a moment to DuckDB, by which the variable ``as_of`` is read."""
+    ((is_finite,),) = duckdb.execute(
+        "select isfinite(try_cast(? as timestamptz))", [text]
+    ).fetchall()
+    return is_finite is True
+
+
 def copy_warehouse(source: Path, target: Path) -> None:
     """Copy what a warehouse stores, without the views, which hold its name.
 
@@ -82,6 +90,7 @@ class Plugin(BasePlugin):
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """Take the profile's settings."""
         self._present_warehouse = Path(plugin_config["present_warehouse"])
+        self._as_of = str(plugin_config["as_of"])
 
     def update_connection_config(
         self,
@@ -97,7 +106,11 @@ class Plugin(BasePlugin):
         try:
             path = Path(creds.path)
             path.parent.mkdir(parents=True, exist_ok=True)
-            if self._present_warehouse.exists() and not path.exists():
+            if (
+                is_moment(self._as_of)
+                and self._present_warehouse.exists()
+                and not path.exists()
+            ):
                 copy_warehouse(self._present_warehouse, path)
             # dbt opens it next in the same way, but prints what goes wrong there below
             # all the calls that led to it.

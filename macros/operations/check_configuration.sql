@@ -26,6 +26,9 @@
                 "as_of is " ~ as_of ~ ", which is no moment; write one such as 2026-03-01 12:00:00+00."
             ) }}
         {%- endif -%}
+        {%- if as_of -%}
+            {{ log("As of " ~ as_of ~ ", in " ~ target.path ~ ".", info = true) }}
+        {%- endif -%}
         {%- if facts[1] == 0 -%}
             {{ log("No event logs below " ~ folder ~ ": the warehouse keeps what it holds of that folder, if anything.", info = true) }}
         {%- else -%}
