@@ -6,9 +6,9 @@ dbt-duckdb calls it around opening the warehouse. Nothing needs it to build: the
 
 from __future__ import annotations
 
-import shutil
 import zlib
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,31 +57,51 @@ def is_moment(text: str) -> bool:
     return is_finite is True
 
 
-def copy_warehouse(source: Path, target: Path) -> None:
-    """Copy what a warehouse stores, without the views, which hold its name.
+def copy_stores(source: Path, target: Path, config: dict[str, Any]) -> None:
+    """Begin a warehouse with what another one has read, and nothing made of that.
+
+    Args:
+        source: A warehouse, which nobody may write meanwhile.
+        target: The one to begin. It is there once it is whole, instead of what was.
+        config: DuckDB's settings of a new file.
 
     Raises:
-        duckdb.Error: another process writes the warehouse now.
-        OSError: a file cannot be read or written.
+        duckdb.Error: the source cannot be read now.
+        OSError: the target cannot be written.
     """
-    part = target.with_name(target.name + ".part")
-    # As long as it is open for reading, nobody writes it.
-    with closing(duckdb.connect(str(source), read_only=True)):
-        shutil.copyfile(source, part)
-        # What a killed build wrote last.
-        log = source.with_name(source.name + ".wal")
-        part_log = part.with_name(part.name + ".wal")
-        part_log.unlink(missing_ok=True)
-        if log.exists():
-            shutil.copyfile(log, part_log)
-    with closing(duckdb.connect(str(part))) as connection:
-        views = connection.execute(
-            "select schema_name, view_name from duckdb_views() where not internal"
-        ).fetchall()
-        for names in views:
-            schema, view = (name.replace('"', '""') for name in names)
-            connection.execute(f'drop view "{schema}"."{view}"')
+    part = target.with_name(f"{target.name}.part")
+    for path in (part, _log_of(part)):
+        path.unlink(missing_ok=True)
+    with closing(duckdb.connect(str(part), config=config)) as connection:
+        place = str(source).replace("'", "''")
+        connection.execute(f"attach '{place}' as source (read_only)")
+        connection.execute("create schema staging")
+        for (table,) in connection.execute(
+            "select table_name from duckdb_tables()"
+            " where database_name = 'source' and schema_name = 'staging'"
+        ).fetchall():
+            name = table.replace('"', '""')
+            connection.execute(
+                f'create table staging."{name}" as from source.staging."{name}"'
+            )
+        connection.execute("detach source; checkpoint")
+    # That of what was there before would be taken for this one's.
+    _log_of(target).unlink(missing_ok=True)
     part.replace(target)
+
+
+def _log_of(warehouse: Path) -> Path:
+    """Where DuckDB keeps what is not in the file yet."""
+    return warehouse.with_name(f"{warehouse.name}.wal")
+
+
+@contextmanager
+def _one_sentence(beginning: str) -> Iterator[None]:
+    """Let what goes wrong with a file say which and why."""
+    try:
+        yield
+    except (OSError, duckdb.Error) as error:
+        raise DbtRuntimeError(f"{beginning}: {error}") from error
 
 
 class Plugin(BasePlugin):
@@ -89,37 +109,44 @@ class Plugin(BasePlugin):
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """Take the profile's settings."""
-        self._present_warehouse = Path(plugin_config["present_warehouse"])
-        self._as_of = str(plugin_config["as_of"])
+        self._as_of = str(plugin_config.get("as_of", ""))
+        self._present = Path(plugin_config.get("present_warehouse", ""))
 
     def update_connection_config(
         self,
         creds: DuckDBCredentials,
         config: dict[str, Any],
     ) -> None:
-        """Create the warehouse's folder, and that of a past moment as a copy.
+        """Prepare the warehouse's place.
+
+        Its folder is created, which DuckDB does not do itself. A warehouse of a past
+        moment begins with what the present one has read, and anew when that one read
+        more since.
 
         Raises:
-            DbtRuntimeError: the warehouse cannot be written; the message names it and
-                says why.
+            DbtRuntimeError: the warehouse cannot be written, the present one cannot be
+                read, or ``as_of`` is no moment; the message says which and why.
         """
-        try:
-            path = Path(creds.path)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if (
-                is_moment(self._as_of)
-                and self._present_warehouse.exists()
-                and not path.exists()
-            ):
-                copy_warehouse(self._present_warehouse, path)
-            # dbt opens it next in the same way, but prints what goes wrong there below
-            # all the calls that led to it.
-            duckdb.connect(creds.path, config=config).close()
-        except (OSError, duckdb.Error) as error:
-            place = f"PIDGIN_WAREHOUSE is {creds.path}"
+        if self._as_of and not is_moment(self._as_of):
             raise DbtRuntimeError(
-                f"{place}, which cannot be written: {error}"
-            ) from error
+                f"as_of is {self._as_of}, which is no moment; write one such as"
+                " 2026-03-01 12:00:00+00."
+            )
+        path = Path(creds.path)
+        with _one_sentence(f"PIDGIN_WAREHOUSE is {path}, which cannot be written"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if self._as_of and self._is_older_than_present(path):
+            with _one_sentence(f"as_of begins with {self._present}, and cannot"):
+                copy_stores(self._present, path, config)
+        # dbt opens it next in the same way, but prints what goes wrong there below all
+        # the calls that led to it.
+        with _one_sentence(f"PIDGIN_WAREHOUSE is {path}, which cannot be written"):
+            duckdb.connect(creds.path, config=config).close()
+
+    def _is_older_than_present(self, path: Path) -> bool:
+        return self._present.is_file() and (
+            not path.exists() or path.stat().st_mtime < self._present.stat().st_mtime
+        )
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
         """Register what SQL lacks.

@@ -9,15 +9,13 @@
     {%- if not has_python_function('publish_archive') -%}
         {{ exceptions.raise_compiler_error("Archives are written with Python: use the target dev.") }}
     {%- endif -%}
+    {%- do insist_on_the_present() -%}
     {%- if older_than_days is not number or older_than_days < 0 -%}
         {{ exceptions.raise_compiler_error("older_than_days is " ~ older_than_days ~ "; it must be a number of days.") }}
     {%- endif -%}
     {%- set store = ref('stg_pidgin__event_lines') -%}
     {%- if not load_relation(store) -%}
         {{ exceptions.raise_compiler_error("There is no warehouse to archive from yet; run dbt build first.") }}
-    {%- endif -%}
-    {%- if as_of_moment() or run_query(hidden_lines()).rows[0][0] -%}
-        {{ exceptions.raise_compiler_error("This warehouse shows a past moment; archive from that of the present.") }}
     {%- endif -%}
     {%- if experiment_ids is not none -%}
         {%- do check_experiment_ids(experiment_ids, run_query(
@@ -72,20 +70,6 @@
                 on
                     current_experiments.experiment_id = experiments.experiment_id
                     and current_experiments.fingerprint = experiments.fingerprint
-        )
-{%- endmacro %}
-
-{#- How many lines of the event store no table shows, as where they show a past moment. -#}
-{% macro hidden_lines() -%}
-    select
-        (
-            select count(*)
-            from {{ ref('stg_pidgin__event_lines') }}
-            where {{ is_in_output_dir('source_file') }}
-        ) - (
-            select count(*)
-            from {{ ref('int_event_lines') }}
-            where not is_archived
         )
 {%- endmacro %}
 

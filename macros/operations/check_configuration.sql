@@ -3,7 +3,7 @@
     {%- if execute and flags.WHICH in ('build', 'run') -%}
         {%- set folder = pidgin_output_dir() -%}
         {%- set zone = pidgin_timezone() -%}
-        {%- set as_of = var('as_of', '') -%}
+        {%- set as_of = var('as_of', '') | string -%}
         {%- set facts = run_query(
             "select"
             ~ " (select count(*) from glob(" ~ sql_string(glob_literal(folder)) ~ ")),"
@@ -24,6 +24,12 @@
         {%- if as_of and not facts[3] -%}
             {{ exceptions.raise_compiler_error(
                 "as_of is " ~ as_of ~ ", which is no moment; write one such as 2026-03-01 12:00:00+00."
+            ) }}
+        {%- endif -%}
+        {%- if (as_of | length > 0) != is_past_warehouse() -%}
+            {{ exceptions.raise_compiler_error(
+                "The warehouse " ~ target.path ~ " is " ~ ("of" if is_past_warehouse() else "not of")
+                ~ " a past moment, and as_of is " ~ (as_of or "not set") ~ "; set it with --vars."
             ) }}
         {%- endif -%}
         {%- if as_of -%}

@@ -7,6 +7,7 @@
     {%- if not has_python_function('restore_archive') -%}
         {{ exceptions.raise_compiler_error("Archives are restored with Python: use the target dev.") }}
     {%- endif -%}
+    {%- do insist_on_the_present() -%}
     {%- set lines = ref('stg_archive__lines') -%}
     {%- set held = readable_archives() -%}
     {%- set owners = [] -%}

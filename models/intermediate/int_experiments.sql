@@ -56,6 +56,7 @@ select
         as experiment_id,
     experiment_manifests.name,
     experiment_manifests.created_at as manifest_created_at,
+    experiment_manifests.known_at as manifest_known_at,
     experiment_manifests.updated_at as manifest_updated_at,
     experiment_manifests.status as manifest_status,
     experiment_manifests.error as manifest_error,

@@ -32,6 +32,7 @@ experiments as (
 
 ),
 
+-- For their names.
 present_experiments as (
 
     select * from {{ ref('experiments') }}
@@ -99,23 +100,46 @@ turn_totals as (
 known_experiments as (
 
     select
-        experiment_id,
-        manifest_created_at,
-        manifest_state,
-        planned_conversations,
-        if(manifest_updated_at <= as_of, manifest_error, null) as manifest_error  -- noqa: RF02
+        experiments.experiment_id,
+        present_experiments.name,
+        experiments.manifest_created_at,
+        experiments.planned_conversations,
+        if(experiments.manifest_updated_at <= as_of, experiments.manifest_error, null)
+            as manifest_error
 
     from experiments
 
-    where
-        coalesce(manifest_created_at <= as_of, manifest_state != 'missing')  -- noqa: RF02
-        or experiment_id in (select conversation_totals.experiment_id from conversation_totals)
+    inner join present_experiments
+        on experiments.experiment_id = present_experiments.experiment_id
+
+    where experiments.manifest_known_at <= as_of
+
+    union all by name
+
+    -- Without a manifest yet, or at all: what is known follows from conversations.
+    select
+        experiments.experiment_id,
+        if(
+            experiments.manifest_state = 'missing',
+            present_experiments.name,
+            experiments.experiment_id
+        ) as name
+
+    from experiments
+
+    inner join present_experiments
+        on experiments.experiment_id = present_experiments.experiment_id
+
+    semi join conversation_totals
+        on experiments.experiment_id = conversation_totals.experiment_id
+
+    where coalesce(experiments.manifest_known_at > as_of, true)
 
 )
 
 select
     known_experiments.experiment_id,
-    present_experiments.name,
+    known_experiments.name,
     coalesce(known_experiments.manifest_created_at, conversation_totals.started_at) as created_at,
     {{ experiment_status('conversation_totals', 'known_experiments') }} as status,
     cast(coalesce(conversation_totals.conversation_count, 0) as integer) as conversations,
@@ -125,9 +149,6 @@ select
     turn_totals.convergence_trend
 
 from known_experiments
-
-left join present_experiments
-    on known_experiments.experiment_id = present_experiments.experiment_id
 
 left join conversation_totals
     on known_experiments.experiment_id = conversation_totals.experiment_id

@@ -18,7 +18,8 @@ manifests as (
 
     select
         source_file,
-        manifest
+        manifest,
+        modified_at
 
     from stored_manifests
 
@@ -28,7 +29,8 @@ manifests as (
 
     select
         archived_manifests.source_file,
-        archived_manifests.manifest
+        archived_manifests.manifest,
+        archived_manifests.modified_at
 
     from archived_manifests
 
@@ -43,6 +45,7 @@ fields as (
     select
         source_file,
         manifest,
+        modified_at,
         {{ folder_of('source_file') }} as folder,
         {{ experiment_id_from_path('source_file', sql_string(pidgin_output_dir())) }}
             as folder_experiment_id,
@@ -86,6 +89,7 @@ experiment_manifests as (
         if(json_type(fields.config) = 'OBJECT', fields.config, null) as config,
         if(json_type(fields.conversations) = 'OBJECT', fields.conversations, null) as conversations,
         {{ event_time('fields.field[5]') }} as created_at,
+        coalesce(created_at, fields.modified_at) as known_at,
         greatest(
             {{ event_time('fields.field[5]') }},
             {{ event_time('fields.field[6]') }},
@@ -111,16 +115,17 @@ select
     experiment_id,
     is_readable,
     name,
-    {{ known_since('updated_at', 'status') }} as status,
-    {{ known_since('updated_at', 'error') }} as error,
+    {{ unchanged_since('updated_at', 'status') }} as status,
+    {{ unchanged_since('updated_at', 'error') }} as error,
     planned_conversations,
     config,
     conversations,
     created_at,
+    known_at,
     updated_at
 
 from experiment_manifests
 {%- if as_of %}
 
-where coalesce(created_at <= {{ as_of }}, true)
+where known_at <= {{ as_of }}
 {%- endif %}
