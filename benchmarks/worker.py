@@ -26,7 +26,12 @@ NUMBER_TYPES = (
     *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE"),
 )
 # Keys, and what was recorded and not computed.
-NO_METRICS = ("turn_number", "fingerprint", "convergence_score")
+NO_METRICS = (
+    "turn_number",
+    "fingerprint",
+    "convergence_score",
+    "legacy_convergence_score",
+)
 
 Json = dict[str, Any]
 

@@ -111,7 +111,7 @@
     )
 {%- endmacro %}
 
-{#- The complete turns of conversations with their live scores, from a step named
+{#- The complete turns of conversations with their scores, from a step named
     conversation_events to one named complete_turns. -#}
 {% macro complete_turn_steps() -%}
     -- A turn number that comes again replaces what it said before, as in Pidgin.
@@ -121,7 +121,9 @@
             conversation_id,
             turn_number,
             timestamp as completed_at,
-            json_extract_string(event_data, '$.convergence_score') as convergence_score
+            json_extract_string(
+                event_data, ['$.convergence_score', '$.legacy_convergence_score']
+            ) as score
 
         from conversation_events
 
@@ -144,8 +146,9 @@
             turn_number,
             completed_at,
             -- NaN is not a score.
-            nullif(try_cast(convergence_score as double), cast('nan' as double))
-                as convergence_score
+            nullif(try_cast(score[1] as double), cast('nan' as double)) as convergence_score,
+            nullif(try_cast(score[2] as double), cast('nan' as double))
+                as legacy_convergence_score
 
         from latest_turns
 

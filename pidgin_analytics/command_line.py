@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 import sys
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
+import duckdb
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
+
+from pidgin_analytics import archives, legacy, legacy_import
 
 PROJECT = Path(__file__).parents[1]
 
@@ -75,6 +82,128 @@ def restore(experiments: tuple[str, ...], keep_archives: bool) -> None:
     dbt("build")
 
 
+@main.command()
+@click.argument("database", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Only say what would be imported.")
+def import_legacy(database: Path, dry_run: bool) -> None:
+    """Take the conversations of a database of Pidgin's own into the archive.
+
+    Reads experiments.db (SQLite, June 2025) and experiments.duckdb (since July 2025),
+    and never writes to them. Conversations whose logs are here stay as they are.
+    """
+    # In the user's folder, before the project's.
+    database = database.absolute()
+    with contextlib.chdir(PROJECT):
+        try:
+            found = legacy.read_database(database, zone())
+        except legacy.LegacyError as error:
+            raise click.ClickException(printable(f"{database}: {error}")) from error
+        conversations = [
+            conversation
+            for experiment in found.experiments
+            for conversation in experiment.conversations
+        ]
+        say(f"{database}: {found.kind}, {len(conversations)} conversations")
+        for problem in found.problems:
+            say(f"Left out. {problem}")
+        if not dry_run:
+            dbt("build")
+        held = held_conversations(is_optional=dry_run)
+        is_written = False
+        for experiment in found.experiments:
+            is_written |= import_experiment(experiment, held, dry_run)
+        if is_written:
+            dbt("build")
+    if conversations and all(conversation.refusal for conversation in conversations):
+        raise click.ClickException("Nothing can be imported.")
+
+
+def import_experiment(
+    experiment: legacy.Experiment, held: legacy_import.Held, dry_run: bool
+) -> bool:
+    """Archive what is new of an experiment, and say so; return whether anything is."""
+    chosen = []
+    for conversation in experiment.conversations:
+        obstacle = legacy_import.obstacle(conversation, held)
+        if obstacle:
+            say(f"{conversation.conversation_id}: not imported, because {obstacle}")
+        else:
+            chosen.append(conversation)
+    if experiment.conversations and not chosen:
+        return False
+    archive, files = legacy_import.archive_of(experiment, chosen, held, archive_dir())
+    if not files:
+        return False
+    said = f"{experiment.experiment_id}: {len(chosen)} conversations"
+    for event_type, name in (
+        ("TurnCompleteEvent", "complete turns"),
+        ("MessageCompleteEvent", "messages"),
+    ):
+        count = sum(conversation.count(event_type) for conversation in chosen)
+        said += f", {count} {name}"
+    is_new = archives.archive_problem(str(archive)) is not None
+    if not is_new:
+        said += ": imported before"
+    elif dry_run:
+        said += ": would be imported"
+    else:
+        size = legacy_import.write_archive(archive, experiment.experiment_id, files)
+        said += f": imported, {size} bytes"
+    say(said)
+    return is_new and not dry_run
+
+
+def held_conversations(*, is_optional: bool) -> legacy_import.Held:
+    """Ask the warehouse what it holds."""
+    warehouse = Path(os.environ.get("PIDGIN_WAREHOUSE", "warehouse/pidgin.duckdb"))
+    if is_optional and not warehouse.exists():
+        say("There is no warehouse yet, so it is not known what is here already.")
+        return legacy_import.Held()
+    try:
+        return legacy_import.held_by(warehouse, output_dir())
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise click.ClickException(
+            printable(f"The warehouse {warehouse} cannot be asked: {reason}")
+        ) from error
+
+
+def output_dir() -> str:
+    """Return Pidgin's output folder, as the macro of this name does."""
+    folder = os.environ.get("PIDGIN_OUTPUT_DIR", "sample_data/pidgin_output")
+    return folder.rstrip("/") or "/"
+
+
+def archive_dir() -> Path:
+    """Return the folder of archives, as the macro of this name does."""
+    return Path(os.environ.get("PIDGIN_ARCHIVE_DIR") or f"{output_dir()}/archive")
+
+
+def zone() -> ZoneInfo:
+    """Return the zone of naive times."""
+    name = os.environ.get("PIDGIN_TIMEZONE", "UTC")
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError) as error:
+        raise click.ClickException(
+            printable(f"PIDGIN_TIMEZONE is {name}, which is no time zone.")
+        ) from error
+
+
+def say(text: str) -> None:
+    """Print a line that may hold text from outside."""
+    click.echo(printable(text))
+
+
+def printable(text: str) -> str:
+    """Replace what a terminal obeys instead of showing, as the macro of this name does."""
+    return re.sub(
+        "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]",
+        "\ufffd",
+        text,
+    )
+
+
 def operate(operation: str, options: dict[str, object]) -> None:
     """Run an operation of the project."""
     dbt("run-operation", operation, "--args", json.dumps(options))
@@ -84,5 +213,8 @@ def dbt(*command: str) -> None:
     """Run a dbt command, and end with an error if it does."""
     # Folders of the configuration are relative to the project.
     with contextlib.chdir(PROJECT):
-        if not dbtRunner().invoke(list(command)).success:
-            sys.exit(1)
+        succeeded = dbtRunner().invoke(list(command)).success
+    # dbt keeps the warehouse open, and another setting could not open it.
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+    if not succeeded:
+        sys.exit(1)

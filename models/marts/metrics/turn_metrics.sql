@@ -176,6 +176,7 @@ listed_tokens as (
         turn_tokens.turn_number,
         turn_tokens.completed_at,
         turn_tokens.convergence_score,
+        turn_tokens.legacy_convergence_score,
         turn_tokens.fingerprint,
         turn_tokens.is_spoken,
         {{ token_list('turn_tokens.a_token_text') }} as a_tokens,
@@ -195,6 +196,7 @@ turn_frequencies as (
         turn_number,
         completed_at,
         convergence_score,
+        legacy_convergence_score,
         fingerprint,
         is_spoken,
         a_tokens,
@@ -390,6 +392,7 @@ select
 
     -- the live score, as recorded and computed anew
     turn_frequencies.convergence_score,
+    turn_frequencies.legacy_convergence_score,
     scores.convergence_balanced,
     scores.convergence_structural,
     scores.convergence_semantic,
