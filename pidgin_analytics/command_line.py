@@ -196,9 +196,10 @@ def say(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Replace what a terminal obeys instead of showing, as the macro of this name does."""
+    """Replace what a terminal obeys instead of showing, as the macro does."""
     return re.sub(
-        "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]",
+        "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff"
+        "\ud800-\udfff]",
         "\ufffd",
         text,
     )
@@ -206,7 +207,16 @@ def printable(text: str) -> str:
 
 def operate(operation: str, options: dict[str, object]) -> None:
     """Run an operation of the project."""
-    dbt("run-operation", operation, "--args", json.dumps(options))
+    dbt("run-operation", operation, "--args", yaml(options))
+
+
+def yaml(options: dict[str, object]) -> str:
+    """Write JSON that is YAML, too, whatever the ids in it are."""
+    return re.sub(
+        "[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]",
+        lambda found: f"\\u{ord(found[0]):04x}",
+        json.dumps(options, ensure_ascii=False),
+    )
 
 
 def dbt(*command: str) -> None:

@@ -41,8 +41,8 @@ TABLES: dict[str, tuple[str, ...]] = {
     "context_truncations": (),
     "events": (),
 }
-# The wide table of Pidgin 1.x has 150 more: metrics as in the marts, and tokens and times
-# of the conversation's last message in every row.
+# The wide table of Pidgin 1.x has 150 more: metrics as in the marts, and tokens and
+# times of the conversation's last message in every row.
 WIDE_COLUMNS = (
     *("experiment_id", "conversation_id", "turn_number", "timestamp"),
     *("agent_a_model", "agent_b_model", "awareness_a", "awareness_b"),
@@ -111,7 +111,7 @@ def read_database(path: Path, zone: tzinfo) -> Database:
         with path.open("rb") as file:
             start = file.read(20)
         if start.startswith(SQLITE_MAGIC):
-            # In WAL mode a reader leaves files beside it, but for one that nobody writes.
+            # In WAL mode a reader makes files beside it. Nobody writes this one now.
             is_quiet = start[18:20] == b"\2\2" and not Path(f"{path}-wal").exists()
             tables = _read_sqlite(path, is_quiet, problems)
         elif start[8:12] == DUCKDB_MAGIC:
@@ -121,7 +121,8 @@ def read_database(path: Path, zone: tzinfo) -> Database:
     except (OSError, sqlite3.Error, duckdb.Error) as error:
         reason = str(error).splitlines()[0]
         raise LegacyError(f"It cannot be read: {reason}") from error
-    return _reader(tables, start[8:12] == DUCKDB_MAGIC)(tables, zone, problems).read()
+    is_duckdb = not start.startswith(SQLITE_MAGIC)
+    return _reader(tables, is_duckdb, zone, problems).read()
 
 
 class _Problems:
@@ -222,7 +223,9 @@ def _identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _reader(tables: _Tables, is_duckdb: bool) -> type[_Reader]:
+def _reader(
+    tables: _Tables, is_duckdb: bool, zone: tzinfo, problems: _Problems
+) -> _Reader:
     """Recognise the shape of a database by its tables.
 
     Raises:
@@ -233,11 +236,11 @@ def _reader(tables: _Tables, is_duckdb: bool) -> type[_Reader]:
         raise LegacyError("It is a warehouse of this project, no database of Pidgin's.")
     if {"experiments", "conversations"} <= names:
         if is_duckdb and names & {"messages", "conversation_turns", "events"}:
-            return _DuckdbReader
+            return _DuckdbReader(tables, problems, zone)
         if not is_duckdb and {"turn_metrics", "message_metrics"} <= names:
-            return _MetricsReader
+            return _MetricsReader(tables, problems)
         if not is_duckdb and "turns" in names:
-            return _TurnsReader
+            return _TurnsReader(tables, problems)
     raise LegacyError(
         f"It holds no tables of Pidgin's, but {', '.join(sorted(names)[:9]) or 'none'}."
     )
@@ -276,11 +279,12 @@ class _Reader:
     """Makes experiments of tables; each shape of database has a kind of its own."""
 
     kind = ""
+    # SQLite's own clock.
+    zone: tzinfo = UTC
+    experiment_zone: tzinfo = UTC
 
-    def __init__(self, tables: _Tables, zone: tzinfo, problems: _Problems) -> None:
+    def __init__(self, tables: _Tables, problems: _Problems) -> None:
         self.tables = tables
-        self.zone = zone
-        self.experiment_zone = zone
         self.problems = problems
         self.grouped: dict[str, dict[str, list[Row]]] = {}
 
@@ -455,14 +459,14 @@ class _Reader:
             return "error"
         if status != "completed":
             return status
-        # Either the number of turns was reached, or the reason of a run that stopped
-        # before and did not say why: "completed".
+        # What stopped before its planned end did so at a threshold, or without a word:
+        # Pidgin of June 2025 called that "completed".
         if isinstance(max_turns, int) and len(complete) < max_turns:
-            return self._early_end_reason(complete, config)
+            threshold = config.get("convergence_threshold") or CONVERGENCE_THRESHOLD
+            score = complete[-1].convergence_score if complete else None
+            is_alike = score is not None and score >= threshold
+            return "high_convergence" if is_alike else "completed"
         return "max_turns_reached"
-
-    def _early_end_reason(self, complete: list[_Turn], config: Json) -> str:
-        return "completed"
 
     def _turns(self, conversation_id: str) -> dict[int, _Turn]:
         """Return the turns of a conversation by number."""
@@ -485,8 +489,8 @@ class _Reader:
             for note in turn.notes:
                 yield {**note, **base}
             for message in turn.messages:
-                # Pidgin's has no number of the turn. Times are of whole seconds here, so
-                # that two turns with the same short reply would be the same line.
+                # Pidgin's has no number of the turn. Times are whole seconds here: the
+                # same short reply in two turns would be the same line, and count once.
                 yield {
                     "event_type": "MessageCompleteEvent",
                     "timestamp": message.timestamp,
@@ -546,9 +550,6 @@ class _MetricsReader(_Reader):
 
     kind = "SQLite, June 2025"
 
-    def __init__(self, tables: _Tables, zone: tzinfo, problems: _Problems) -> None:
-        super().__init__(tables, UTC, problems)
-
     def _turns(self, conversation_id: str) -> dict[int, _Turn]:
         turns: dict[int, _Turn] = defaultdict(_Turn)
         for row in self._of("turn_metrics", conversation_id):
@@ -585,9 +586,6 @@ class _TurnsReader(_Reader):
 
     kind = "SQLite, 16 or 17 June 2025"
 
-    def __init__(self, tables: _Tables, zone: tzinfo, problems: _Problems) -> None:
-        super().__init__(tables, UTC, problems)
-
     def _turns(self, conversation_id: str) -> dict[int, _Turn]:
         turns: dict[int, _Turn] = defaultdict(_Turn)
         for row in self._of("turns", conversation_id):
@@ -621,15 +619,15 @@ class _DuckdbReader(_Reader):
 
     kind = "DuckDB"
 
-    def __init__(self, tables: _Tables, zone: tzinfo, problems: _Problems) -> None:
-        super().__init__(tables, zone, problems)
-        # Before there was an importer, scores were those of the SQLite era, and all times
-        # local. The importer takes the times of experiments from manifests, in UTC.
-        self.is_first = "cumulative_overlap" not in tables.columns.get(
-            "turn_metrics", []
-        )
-        if not self.is_first or "turn_metrics" not in tables.columns:
-            self.experiment_zone = UTC
+    def __init__(self, tables: _Tables, problems: _Problems, zone: tzinfo) -> None:
+        super().__init__(tables, problems)
+        self.zone = zone
+        # Before there was an importer, scores were those of the SQLite era and all
+        # times local. The importer takes those of experiments from manifests, in UTC.
+        columns = tables.columns.get("turn_metrics", ["cumulative_overlap"])
+        self.is_first = "cumulative_overlap" not in columns
+        if self.is_first:
+            self.experiment_zone = zone
         known = {row.get("conversation_id") for row in tables["conversations"]}
         for row in tables["conversation_turns"]:
             if row["conversation_id"] not in known:
@@ -679,13 +677,6 @@ class _DuckdbReader(_Reader):
             }
         usage = [_measured(used) for used in self._of("token_usage", conversation_id)]
         return {**start, "legacy_token_usage": usage} if usage else start
-
-    def _early_end_reason(self, complete: list[_Turn], config: Json) -> str:
-        threshold = config.get("convergence_threshold") or CONVERGENCE_THRESHOLD
-        score = complete[-1].convergence_score if complete else None
-        if score is not None and score >= threshold:
-            return "high_convergence"
-        return "completed"
 
     def _turns(self, conversation_id: str) -> dict[int, _Turn]:
         turns: dict[int, _Turn] = defaultdict(_Turn)

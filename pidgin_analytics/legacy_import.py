@@ -51,7 +51,8 @@ LINES = """
         json_extract_string(envelope, '$.conversation_id') as conversation_id,
         experiment_id,
         json_extract_string(envelope, '$.experiment_id') as logged_experiment_id,
-        try_cast(json_extract_string(envelope, '$.turn_number') as integer) as turn_number,
+        try_cast(json_extract_string(envelope, '$.turn_number') as integer)
+            as turn_number,
         json_extract_string(envelope, '$.agent_id') as agent_id,
         json_extract_string(envelope, '$.timestamp') as recorded_timestamp,
         try_cast(recorded_timestamp as timestamptz) as timestamp,
@@ -100,7 +101,8 @@ def held_by(warehouse: Path, output_dir: str) -> Held:
             [ours],
         ).fetchall()
         described = connection.execute(
-            "select distinct experiment_id from staging.stg_pidgin__experiment_manifests"
+            "select distinct experiment_id"
+            " from staging.stg_pidgin__experiment_manifests"
             " where not starts_with(source_file, ?)",
             [ours],
         ).fetchall()
@@ -224,7 +226,7 @@ def _rows(experiment_id: str, files: list[_File]) -> Iterator[Json]:
 
 
 def _envelope(event: Json) -> str:
-    """Write what an event says of itself, half surrogate pairs as in the event store."""
+    """Write what an event says of itself, mending texts as the event store does."""
     text = json.dumps({name: event.get(name) for name in ENVELOPE}, ensure_ascii=False)
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 

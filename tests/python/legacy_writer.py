@@ -142,8 +142,8 @@ TURNS = """
     create table turns (
         conversation_id TEXT, turn_number INTEGER, speaker TEXT, timestamp TIMESTAMP,
         message TEXT, message_length INTEGER, word_count INTEGER,
-        convergence_score REAL, response_time_ms INTEGER, starts_with_acknowledgment BOOLEAN,
-        additional_metrics JSON, PRIMARY KEY (conversation_id, turn_number)
+        convergence_score REAL, response_time_ms INTEGER, additional_metrics JSON,
+        PRIMARY KEY (conversation_id, turn_number)
     );
     create table word_frequencies (
         conversation_id TEXT, turn_number INTEGER, speaker TEXT, word TEXT,
