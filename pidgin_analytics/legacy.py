@@ -122,7 +122,10 @@ def read_database(path: Path, zone: tzinfo) -> Database:
         reason = str(error).splitlines()[0]
         raise LegacyError(f"It cannot be read: {reason}") from error
     is_duckdb = not start.startswith(SQLITE_MAGIC)
-    return _reader(tables, is_duckdb, zone, problems).read()
+    try:
+        return _reader(tables, is_duckdb, zone, problems).read()
+    except KeyError as error:
+        raise LegacyError(f"A table of it lacks the column {error}.") from error
 
 
 class _Problems:
@@ -348,7 +351,7 @@ class _Reader:
         return self.grouped.get(table, {}).get(conversation_id, [])
 
     def _experiment(self, row: Row, members: list[Row]) -> Experiment:
-        config = self._object(row, "config", "experiments")
+        config = self._object(row, "config", row["experiment_id"])
         manifest = {
             **row,
             "config": config or {},
@@ -389,7 +392,7 @@ class _Reader:
         return Conversation(row["conversation_id"], events, claims)
 
     def _start(self, row: Row, experiment_config: Json) -> Json:
-        config = self._object(row, "config", "conversations") or {}
+        config = self._object(row, "config", row["conversation_id"]) or {}
         names = {
             name["agent_id"]: name.get("chosen_name")
             for name in self._of("agent_names", row["conversation_id"])
@@ -462,7 +465,8 @@ class _Reader:
         # What stopped before its planned end did so at a threshold, or without a word:
         # Pidgin of June 2025 called that "completed".
         if isinstance(max_turns, int) and len(complete) < max_turns:
-            threshold = config.get("convergence_threshold") or CONVERGENCE_THRESHOLD
+            threshold = _number(config.get("convergence_threshold"))
+            threshold = threshold or CONVERGENCE_THRESHOLD
             score = complete[-1].convergence_score if complete else None
             is_alike = score is not None and score >= threshold
             return "high_convergence" if is_alike else "completed"
@@ -531,17 +535,14 @@ class _Reader:
             self.problems.note("Times that cannot be read", repr(value)[:40])
             return None
 
-    def _object(self, row: Row, column: str, place: str) -> Json | None:
+    def _object(self, row: Row, column: str, place: str = "") -> Json | None:
         """Return a column's JSON object; None if there is none."""
         value = row.get(column)
         if value is None:
             return None
         document = _parsed(value)
         if document is None:
-            self.problems.note(
-                f"Unreadable {column}",
-                str(row.get("place") or row.get("conversation_id") or place),
-            )
+            self.problems.note(f"Unreadable {column}", place or row["place"])
         return document
 
 
@@ -557,12 +558,12 @@ class _MetricsReader(_Reader):
             turn.is_listed = True
             turn.timestamp = self._time(row, "timestamp")
             turn.legacy_convergence_score = _number(row.get("convergence_score"))
-            document = self._object(row, "metrics_json", "turn_metrics")
+            document = self._object(row, "metrics_json")
             turn.metrics = _merged(
                 _measured(row, "metrics_json", "timestamp"), document
             )
         for row in self._of("message_metrics", conversation_id):
-            document = self._object(row, "metrics_json", "message_metrics") or {}
+            document = self._object(row, "metrics_json") or {}
             text = document.pop("message", None)
             if not isinstance(text, str):
                 self.problems.note("Messages without text", row["place"])
@@ -594,7 +595,7 @@ class _TurnsReader(_Reader):
                 continue
             # It counts messages: those of agent A are even.
             turn = turns[row["turn_number"] // 2]
-            document = self._object(row, "additional_metrics", "turns")
+            document = self._object(row, "additional_metrics")
             metrics = _merged(
                 _measured(row, "message", "speaker", "timestamp", "additional_metrics"),
                 document,
@@ -749,7 +750,7 @@ class _DuckdbReader(_Reader):
             ),
         )
         for entry in entries:
-            data = self._object(entry, "event_data", "events")
+            data = self._object(entry, "event_data")
             if data is None:
                 continue
             if not entry["event_type"]:
@@ -762,7 +763,8 @@ class _DuckdbReader(_Reader):
                 "timestamp": time,
                 "conversation_id": row["conversation_id"],
             }
-            turn = turns.get(data.get("turn_number", -1))
+            number = data.get("turn_number")
+            turn = turns.get(number) if isinstance(number, int) else None
             if event["event_type"] == "ConversationStartEvent":
                 event["legacy_conversation"] = _measured(row)
             if event["event_type"] == "TurnCompleteEvent" and turn and turn.is_listed:
