@@ -2,8 +2,9 @@
 
 An archive is one Parquet file with the logs and manifests of an experiment, written by
 the dbt operation ``archive_experiments`` or by ``legacy_import``, and described in
-``docs/decisions/0004-archives.md``. Each file of the experiment has a row numbered 0 with its size, time and MD5 hash;
-its bytes are there (``content``), or they are its lines, joined by line feeds.
+``docs/decisions/0004-archives.md``. Each file of the experiment has a row numbered 0
+with its size, time and MD5 hash; its bytes are there (``content``), or they are its
+lines, joined by line feeds.
 """
 
 from __future__ import annotations

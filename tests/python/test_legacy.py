@@ -23,7 +23,7 @@ import pytest
 from click.testing import CliRunner, Result
 from conftest import ProjectMaker
 from harness import SAMPLE, Project, assert_same_contents
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from legacy_writer import (
     CONVERSATIONS,
@@ -36,7 +36,7 @@ from legacy_writer import (
     write_later_duckdb,
     write_turns,
 )
-from log_writer import OutputFolder, conversation
+from log_writer import OutputFolder, conversation, manifest
 from pidgin.database.import_service import ImportService
 
 from pidgin_analytics import archives, command_line, legacy, legacy_import
@@ -195,6 +195,10 @@ def imported(
     """Import all of them beside one log, whose conversation a database has, too."""
     folder = OutputFolder(tmp_path_factory.mktemp("one") / "pidgin's output")
     folder.write("experiments/x_00000009/events.jsonl", conversation("conv_logged"))
+    folder.write(
+        "experiments/x_00000009/manifest.json",
+        manifest("exp_00000003", ["conv_logged"], name="Pidgin's own"),
+    )
     made = project(folder.path, PIDGIN_TIMEZONE="Asia/Tokyo")
     made.build_only()
     before = {path: hashed(path.parent) for path in databases.values()}
@@ -317,6 +321,21 @@ def test_settings_and_names(imported: Project) -> None:
         )
     ]
     assert imported.value("select thinking_content from thinking_traces") == "Hm."
+
+
+def test_manifest_of_pidgins_own_speaks_for_its_experiment(imported: Project) -> None:
+    """Also where a database adds conversations to it."""
+    assert imported.query(
+        "select name, manifest_status, stats.total_conversations from experiments"
+        " where experiment_id = 'exp_00000003'"
+    ) == [("Pidgin's own", "completed", 3)]
+    assert (
+        imported.value(
+            "select count(*) from staging.stg_pidgin__experiment_manifests"
+            " where experiment_id = 'exp_00000003'"
+        )
+        == 1
+    )
 
 
 def test_nothing_else_of_a_database_is_lost(imported: Project) -> None:
@@ -791,6 +810,7 @@ def test_any_text_comes_through(
         unique=True,
     ),
 )
+@example(ids=["..", "."])
 @ROUND
 def test_any_id_is_a_safe_and_distinct_path(
     ids: list[str], tmp_path_factory: pytest.TempPathFactory
