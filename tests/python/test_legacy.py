@@ -6,12 +6,13 @@ that PIDGIN_TEST_LEGACY_DATABASES lists, paths separated as in PATH.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, timedelta
@@ -479,26 +480,31 @@ def test_newer_copy_of_a_database_counts_alone(
 @pytest.mark.parametrize(
     "path",
     [
-        Path(path)
-        for path in os.environ.get("PIDGIN_TEST_LEGACY_DATABASES", "").split(os.pathsep)
-        if path
+        None,
+        *(
+            Path(path)
+            for path in os.environ.get("PIDGIN_TEST_LEGACY_DATABASES", "").split(
+                os.pathsep
+            )
+            if path
+        ),
     ],
-    ids=lambda path: path.name,
+    ids=lambda path: path.name if path else "made here",
 )
-def test_marts_equal_other_databases(
-    path: Path, project: ProjectMaker, tmp_path: Path
+def test_marts_equal_what_sqlite_shows(
+    path: Path | None,
+    imported: Project,
+    databases: dict[str, Path],
+    project: ProjectMaker,
+    tmp_path: Path,
 ) -> None:
-    """A database from elsewhere, alone in a warehouse."""
+    """Texts, scores and counts, asked of SQLite."""
+    if path is None:
+        assert_equal_to_sqlite(imported, databases["june"], left_out=["conv_logged"])
+        return
     made = project(tmp_path / "output")
     import_first(made, path)
     assert_equal_to_sqlite(made, path)
-
-
-def test_marts_equal_what_sqlite_shows(
-    imported: Project, databases: dict[str, Path]
-) -> None:
-    """Texts, scores and counts, asked of SQLite."""
-    assert_equal_to_sqlite(imported, databases["june"], left_out=["conv_logged"])
 
 
 def assert_equal_to_sqlite(
@@ -823,6 +829,49 @@ def test_any_id_is_a_safe_and_distinct_path(
     logs = list((path.parent / "output").rglob("*.jsonl"))
     assert len({log.name for log in logs}) == 2
     assert {log.parents[1].name for log in logs} == {"legacy"}
+
+
+ANY_CELL = st.one_of(
+    st.none(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(),
+    st.binary(max_size=9),
+    st.sampled_from(
+        ("", "[]", "{}", '{"message": 1}', '{"max_turns": "x"}', "0001-01-01")
+    ),
+)
+
+
+@given(
+    cells=st.lists(
+        st.tuples(st.integers(0, 99), st.integers(1, 9), ANY_CELL), max_size=12
+    ),
+    shape=st.sampled_from([write_june, write_turns]),
+)
+@ROUND
+def test_any_cell_can_be_anything(
+    cells: Sequence[tuple[int, int, object]],
+    shape: Callable[[Path, Sequence[Talk]], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """SQLite holds values of any type in any column; none stops the import."""
+    path = shape(tmp_path_factory.mktemp("cells") / "x.db", FIRST)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        columns = connection.execute(
+            "select tables.name, columns.name from sqlite_master as tables"
+            " join pragma_table_info(tables.name) as columns"
+            " where tables.type = 'table' and tables.name in ('experiments', 'conversations', 'turns',"
+            " 'turn_metrics', 'message_metrics', 'agent_names')"
+        ).fetchall()
+        for number, row, value in cells:
+            table, column = columns[number % len(columns)]
+            with contextlib.suppress(sqlite3.IntegrityError):
+                connection.execute(
+                    f"update {table} set {column} = ? where rowid = ?", (value, row)
+                )
+    found = legacy.read_database(path, UTC)
+    for experiment in found.experiments:
+        list(lines_of(experiment, path.parent))
 
 
 def lines_of(experiment: legacy.Experiment, folder: Path) -> Iterator[str]:
