@@ -103,7 +103,8 @@ def import_legacy(database: Path, dry_run: bool) -> None:
             for experiment in found.experiments
             for conversation in experiment.conversations
         ]
-        say(f"{database}: {found.kind}, {len(conversations)} conversations")
+        count = counted(len(conversations), "conversation")
+        say(f"{database}: {found.kind}, {count}")
         for problem in found.problems:
             say(f"Left out. {problem}")
         if not dry_run:
@@ -134,13 +135,13 @@ def import_experiment(
     archive, files = legacy_import.archive_of(experiment, chosen, held, archive_dir())
     if not files:
         return False
-    said = f"{experiment.experiment_id}: {len(chosen)} conversations"
+    said = f"{experiment.experiment_id}: {counted(len(chosen), 'conversation')}"
     for event_type, name in (
-        ("TurnCompleteEvent", "complete turns"),
-        ("MessageCompleteEvent", "messages"),
+        ("TurnCompleteEvent", "complete turn"),
+        ("MessageCompleteEvent", "message"),
     ):
         count = sum(conversation.count(event_type) for conversation in chosen)
-        said += f", {count} {name}"
+        said += f", {counted(count, name)}"
     is_new = archives.archive_problem(str(archive)) is not None
     if not is_new:
         said += ": imported before"
@@ -188,6 +189,11 @@ def zone() -> ZoneInfo:
         raise click.ClickException(
             printable(f"PIDGIN_TIMEZONE is {name}, which is no time zone.")
         ) from error
+
+
+def counted(number: int, name: str) -> str:
+    """Say how many of something there are."""
+    return f"{number} {name}" + "s" * (number != 1)
 
 
 def say(text: str) -> None:

@@ -119,7 +119,7 @@ def read_database(path: Path, zone: tzinfo) -> Database:
         else:
             raise LegacyError("It is no database of SQLite or DuckDB.")
     except (OSError, sqlite3.Error, duckdb.Error) as error:
-        reason = str(error).splitlines()[0]
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise LegacyError(f"It cannot be read: {reason}") from error
     is_duckdb = not start.startswith(SQLITE_MAGIC)
     try:
@@ -661,8 +661,8 @@ class _DuckdbReader(_Reader):
             message.content for message in messages
         ):
             conversation.refusal = (
-                "the database holds no text of it, like those that Pidgin 1.0 made;"
-                " only its log does"
+                "the database holds no text of it, like all that Pidgin 1.0 made;"
+                " its text can come from its log alone"
             )
         return conversation
 

@@ -119,9 +119,13 @@ def obstacle(conversation: Conversation, held: Held) -> str | None:
         return conversation.refusal
     if conversation.conversation_id in held.logged:
         return "it is here already, from its log"
-    if held.imported.get(conversation.conversation_id, 0) > len(conversation.events):
+    if _is_outdated(conversation, held):
         return "it is here already, from a database that knew more of it"
     return None
+
+
+def _is_outdated(conversation: Conversation, held: Held) -> bool:
+    return held.imported.get(conversation.conversation_id, 0) > len(conversation.events)
 
 
 @dataclass(frozen=True)
@@ -156,8 +160,11 @@ def archive_of(
                 _seconds(conversation.claims["last_updated"]),
             )
         )
-    # Where Pidgin's own manifest is here, it speaks for the experiment.
-    if experiment.experiment_id not in held.described:
+    # Where Pidgin's own manifest is here, or that of a later copy of the database, it
+    # speaks for the experiment.
+    if experiment.experiment_id not in held.described and not any(
+        _is_outdated(conversation, held) for conversation in experiment.conversations
+    ):
         manifest = {**experiment.manifest, "conversations": listed}
         files.append(
             _File(

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from conftest import ProjectMaker
 from harness import ROOT, Project
+from legacy_writer import Talk, write_june
 from log_writer import OutputFolder, conversation
 
 from pidgin_analytics import command_line
@@ -57,6 +59,27 @@ def test_archive(built: Project) -> None:
     assert built.query(
         "select experiment_id, is_archived from experiments order by 1"
     ) == [("experiment_00000001", False), ("experiment_00000002", True)]
+
+
+def test_import_legacy(built: Project) -> None:
+    """A database comes in, but for what is here from a log; it stays as it is."""
+    talks = [Talk("conv_1"), Talk("conv_old")]
+    database = write_june(built.home / "experiments.db", talks)
+    before = database.read_bytes()
+    # Relative to where the user stands, which is not the project.
+    finished = command(built, "import-legacy", database.name)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "conv_1: not imported" in finished.stdout
+    assert "1 conversation, 2 complete turns, 4 messages: imported" in finished.stdout
+    assert built.query(
+        "select conversation_id, experiment_id, turn_count"
+        " from conversations order by 1"
+    ) == [
+        ("conv_1", "experiment_00000001", 2),
+        ("conv_2", "experiment_00000002", 2),
+        ("conv_old", "exp_0a1b2c3d", 2),
+    ]
+    assert database.read_bytes() == before
 
 
 def test_failure_is_an_exit_code(built: Project) -> None:
@@ -120,6 +143,7 @@ def test_options_reach_dbt(
         ["archive", "x"],
         ["restore"],
         ["publish"],
+        ["import-legacy"],
     ],
 )
 def test_wrong_arguments(arguments: list[str]) -> None:
@@ -135,3 +159,10 @@ def test_help_names_every_option() -> None:
     for option in ("--older-than-days", "--experiment", "--delete-logs", "--dry-run"):
         assert option in result.output
     assert os.linesep in result.output
+
+
+def test_any_id_reaches_dbt() -> None:
+    """Options are JSON, which dbt reads as YAML."""
+    ids = ["\x00\x1b\x7f\x85\u2028\ufeff\uffff", "caf\u00e9 \U0001f375", "it's \\ \"#"]
+    text = command_line.yaml({"experiment_ids": ids})
+    assert yaml.safe_load(text) == json.loads(text) == {"experiment_ids": ids}
