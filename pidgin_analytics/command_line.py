@@ -104,7 +104,7 @@ def import_legacy(database: Path, dry_run: bool) -> None:
             for conversation in experiment.conversations
         ]
         count = counted(len(conversations), "conversation")
-        say(f"{database}: {found.kind}, {count}")
+        say(f"{database}: {found.kind}, {count}; into {archive_dir()}")
         for problem in found.problems:
             say(f"Left out. {problem}")
         if not dry_run:
