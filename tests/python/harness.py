@@ -13,6 +13,7 @@ would show.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -84,10 +85,15 @@ class Project:
         }
         return kept | {
             "PIDGIN_OUTPUT_DIR": str(self.output_dir),
-            "PIDGIN_WAREHOUSE": str(self._place / self.warehouse.name),
+            "PIDGIN_WAREHOUSE": str(self._place / "pidgin.duckdb"),
             "PIDGIN_PUBLISHED_DIR": str(self._place / "published"),
             **dict(self.settings),
         }
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The variables of its dbt commands."""
+        return {}
 
     def reading(self, output_dir: Path | str) -> Project:
         """Point the same warehouse at another output folder."""
@@ -110,6 +116,7 @@ class Project:
             str(self.home / "target"),
             "--log-path",
             str(self.home / "logs"),
+            *(["--vars", json.dumps(self.variables)] if self.variables else []),
         ]
 
     def dbt(self, *command: str) -> Outcome:
@@ -142,9 +149,15 @@ class Project:
             finally:
                 # dbt keeps the warehouse open, and with it the lock on the file.
                 DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+        success = result.success
         if result.exception is not None:
             errors.append(str(result.exception))
-        return Outcome(result.success, tuple(messages), tuple(errors))
+        if not success:
+            # Errors hold on to what they passed through, cursors among it, and these
+            # to the warehouse.
+            del result, runner
+            gc.collect()
+        return Outcome(success, tuple(messages), tuple(errors))
 
     def _manifest(self, command: Sequence[str]) -> Manifest | None:
         """Return what dbt made of the project, unless the command can change that."""
@@ -152,7 +165,7 @@ class Project:
 
         if not {"--vars", "--target"}.isdisjoint(command):
             return None
-        settings = tuple(sorted(self.environment.items()))
+        settings = tuple(sorted((self.environment | self.variables).items()))
         if settings not in _manifests:
             parsed = dbtRunner().invoke(self.arguments("parse"))
             if not parsed.success:

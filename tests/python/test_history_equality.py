@@ -58,7 +58,7 @@ IS_SOAK = settings.get_current_profile_name() == "soak"
 PARTS = 30 if IS_SOAK else 1
 HISTORIES = settings(
     max_examples=settings().max_examples // PARTS if IS_SOAK else 1,
-    stateful_step_count=4 if IS_SOAK else 3,
+    stateful_step_count=3,
     suppress_health_check=list(HealthCheck),
 )
 

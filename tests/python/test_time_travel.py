@@ -22,7 +22,7 @@ from typing import Any
 import duckdb
 import pytest
 from conftest import ProjectMaker
-from harness import STORE, WITHOUT_TESTS, Outcome, Project, assert_same_contents
+from harness import STORE, WITHOUT_TESTS, Project, assert_same_contents
 from history import (
     WITHOUT_TESTS_AND_SEEDS,
     Change,
@@ -76,13 +76,9 @@ class PastProject(Project):
         return self.home / f"pidgin_as_of_{name}.duckdb"
 
     @property
-    def environment(self) -> dict[str, str]:
-        """The same, since the moment is a variable."""
-        return Project(self.output_dir, self.home, self.settings).environment
-
-    def dbt(self, *command: str) -> Outcome:
-        """Run a dbt command for the moment."""
-        return super().dbt(*command, "--vars", json.dumps({"as_of": self.moment}))
+    def variables(self) -> dict[str, str]:
+        """The moment."""
+        return {"as_of": self.moment}
 
 
 def at(project: Project, moment: datetime | str) -> PastProject:
@@ -335,18 +331,66 @@ def present(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project
     return replace(built, home=home)
 
 
-def test_present_is_not_touched(present: Project) -> None:
-    """The past has a file of its own, in which nothing is of the present."""
-    before = present.warehouse.read_bytes()
-    past = at(present, START + timedelta(hours=2))
-    past.build_and_test()
-    assert present.warehouse.read_bytes() == before
-    assert sorted(path.name for path in present.home.glob("*.duckdb*")) == sorted(
-        [present.warehouse.name, past.warehouse.name]
-    )
+@pytest.fixture(scope="module")
+def past(built: Project, tmp_path_factory: pytest.TempPathFactory) -> PastProject:
+    """Build the moment when one experiment had ended, of which a log is gone by now."""
+    home = tmp_path_factory.mktemp("project")
+    shutil.copy(built.warehouse, home)
+    made = at(replace(built, home=home), "2026-03-01 14:00:00")
+    log = Path(built.output_dir) / "experiments/early_00000001/events_a.jsonl"
+    content, modified = log.read_bytes(), log.stat().st_mtime
+    log.unlink()
+    try:
+        made.build_and_test()
+    finally:
+        log.write_bytes(content)
+        os.utime(log, (modified, modified))
+    return made
+
+
+def test_past_has_a_file_of_its_own(built: Project, past: PastProject) -> None:
+    """The present is not touched, and nothing of it is in the past."""
+    present = past.home / "pidgin.duckdb"
+    assert present.read_bytes() == built.warehouse.read_bytes()
+    assert set(past.home.glob("*.duckdb*")) == {present, past.warehouse}
     assert past.query("select experiment_id from experiments") == [
         ("experiment_00000001",)
     ]
+
+
+def test_events_whose_log_is_gone(past: PastProject) -> None:
+    """What only the present warehouse still knows is part of the past, too."""
+    assert past.query("select conversation_id from conversations order by 1") == [
+        ("conv_a",),
+        ("conv_b",),
+    ]
+
+
+def test_moment_is_the_same_in_every_zone(past: PastProject) -> None:
+    """A moment without an offset is one of UTC, whoever reads the tables and where."""
+    for zone in ("UTC", "America/New_York", "Asia/Tokyo"):
+        assert past.query("select count(*) from events", timezone=zone) == [(20,)]
+
+
+def test_second_build(past: PastProject) -> None:
+    """It changes nothing."""
+    rows = past.contents(rowids=True)
+    past.build_only()
+    assert past.contents(rowids=True) == rows
+
+
+def test_past_and_present_are_not_mixed_up(past: PastProject) -> None:
+    """Neither is built in the file of the other, and archives are of the present."""
+    for operation in ("archive_experiments", "restore_experiments"):
+        refused = past.dbt(
+            "run-operation", operation, "--args", "{experiment_ids: [x]}"
+        )
+        assert not refused.success
+        assert "shows a past moment" in refused.text
+    settings = (("PIDGIN_WAREHOUSE", str(past.warehouse)),)
+    refused = Project(past.output_dir, past.home, settings).dbt("build")
+    assert not refused.success
+    assert "is of a past moment, and as_of is not set" in refused.text
 
 
 def test_before_and_after_everything(present: Project) -> None:
@@ -357,47 +401,6 @@ def test_before_and_after_everything(present: Project) -> None:
     after = at(present, START + timedelta(days=9))
     after.build_only()
     assert_same_contents(contents(after), contents(present))
-
-
-def test_second_build(present: Project) -> None:
-    """It changes nothing, whatever zone the first moment was written in."""
-    past = at(present, "2026-03-01 14:00:05+01")
-    past.build_only()
-    assert past.value("select count(*) from turn_metrics") == 3
-    rows = past.contents(rowids=True)
-    past.build_only()
-    assert past.contents(rowids=True) == rows
-    other = at(present, "2026-03-01 14:00:05-01")
-    assert other.warehouse != past.warehouse
-
-
-def test_moment_is_the_same_in_every_zone(present: Project) -> None:
-    """A moment without an offset is one of UTC, whoever reads the tables and where."""
-    past = at(present, (START + timedelta(hours=2)).replace(tzinfo=None))
-    past.build_only()
-    counts = {
-        zone: past.query("select count(*) from events", timezone=zone)
-        for zone in ("UTC", "America/New_York", "Asia/Tokyo")
-    }
-    assert set(map(str, counts.values())) == {"[(20,)]"}
-
-
-def test_events_whose_log_is_gone(present: Project) -> None:
-    """What only the present warehouse still knows is part of the past, too."""
-    folder = Path(present.output_dir)
-    log = folder / "experiments/early_00000001/events_a.jsonl"
-    content, modified = log.read_bytes(), log.stat().st_mtime
-    log.unlink()
-    try:
-        past = at(present, START + timedelta(hours=2))
-        past.build_only()
-    finally:
-        log.write_bytes(content)
-        os.utime(log, (modified, modified))
-    assert past.query("select conversation_id from conversations order by 1") == [
-        ("conv_a",),
-        ("conv_b",),
-    ]
 
 
 def test_begins_with_what_the_present_holds(present: Project) -> None:
@@ -462,23 +465,6 @@ def test_archived_experiments_have_a_past(present: Project) -> None:
         assert_same_contents(without_places(past), tables)
     finally:
         shutil.rmtree(Path(present.output_dir) / "archive")
-
-
-def test_past_and_present_are_not_mixed_up(present: Project) -> None:
-    """Neither is built in the file of the other, and archives are of the present."""
-    past = at(present, START + timedelta(hours=2))
-    past.build_only()
-    for operation in ("archive_experiments", "restore_experiments"):
-        refused = past.dbt(
-            "run-operation", operation, "--args", "{experiment_ids: [x]}"
-        )
-        assert not refused.success
-        assert "shows a past moment" in refused.text
-    taken = replace(present, settings=(("PIDGIN_WAREHOUSE", str(past.warehouse)),)).dbt(
-        "build", *WITHOUT_TESTS
-    )
-    assert not taken.success
-    assert "is of a past moment, and as_of is not set" in taken.text
 
 
 @pytest.mark.parametrize("moment", ["infinity", "'; select 1"])
