@@ -144,8 +144,10 @@ memberships as (
             when folders.embedded_experiment_id is not null then 'conversation id'
             else 'folder'
         end as experiment_id_source,
-        {{ unchanged_since('claims.last_updated_at', 'claims.manifest_status') }} as manifest_status,
-        {{ unchanged_since('claims.last_updated_at', 'claims.manifest_error') }} as manifest_error
+        {{ unchanged_since('claims.last_updated_at', 'claims.manifest_status') }}
+            as manifest_status,
+        {{ unchanged_since('claims.last_updated_at', 'claims.manifest_error') }}
+            as manifest_error
 
     from folders
 

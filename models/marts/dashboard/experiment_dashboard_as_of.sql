@@ -10,7 +10,8 @@ with
 
 states as (
 
-    select * from {{ ref('conversation_state_as_of') }}(as_of)
+    -- A function also where dbt makes every relation an empty query.
+    select * from {{ ref('conversation_state_as_of').render() }}(as_of)
 
 ),
 
@@ -104,15 +105,18 @@ known_experiments as (
         present_experiments.name,
         experiments.manifest_created_at,
         experiments.planned_conversations,
-        if(experiments.manifest_updated_at <= as_of, experiments.manifest_error, null)
-            as manifest_error
+        if(
+            experiments.manifest_updated_at <= as_of,  -- noqa: RF02
+            experiments.manifest_error,
+            null
+        ) as manifest_error
 
     from experiments
 
     inner join present_experiments
         on experiments.experiment_id = present_experiments.experiment_id
 
-    where experiments.manifest_known_at <= as_of
+    where experiments.manifest_known_at <= as_of  -- noqa: RF02
 
     union all by name
 
@@ -133,7 +137,7 @@ known_experiments as (
     semi join conversation_totals
         on experiments.experiment_id = conversation_totals.experiment_id
 
-    where coalesce(experiments.manifest_known_at > as_of, true)
+    where coalesce(experiments.manifest_known_at > as_of, true)  -- noqa: RF02
 
 )
 
