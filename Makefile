@@ -46,7 +46,7 @@ lint: $(VENV)/.dev
 	rm -rf $(CHECK_DIR)
 	mkdir -p $(CHECK_DIR)
 	$(CHECK) $(DBT) --quiet build --empty
-	$(CHECK) $(BIN)/sqlfluff lint --processes 2 models tests
+	$(CHECK) $(BIN)/sqlfluff lint --processes 0 models tests
 
 # One page, that opens without a server: target/static_index.html
 docs: $(VENV)/.run
