@@ -15,9 +15,9 @@
     {{ 'if(' ~ moment ~ ' <= ' ~ as_of ~ ', ' ~ value ~ ', null)' if as_of else value }}
 {%- endmacro %}
 
-{#- Whether the warehouse shows a past moment; the profile names it so. -#}
+{#- Whether the warehouse shows a past moment; the profile names its file so. -#}
 {% macro is_past_warehouse() %}
-    {{- return('_as_of_' in target.path) -}}
+    {{- return('_as_of_' in target.path.split('/')[-1]) -}}
 {% endmacro %}
 
 {#- Archives hold what there is now, and so no operation on them begins with the past. -#}
