@@ -43,63 +43,67 @@
     {{- return(changed) -}}
 {% endmacro %}
 
-{#- The changed event logs, sorted by how they must be read:
-    files        all of them, with size and modification time
-    text         those that can be read as lines of text
+{#- Reads the changed event logs into the temporary table read_event_lines, what can be read as
+    lines of text: one row per line, in the order of lines, parsed. The reader numbers no lines,
+    but the rows of a new table are numbered; numbering lines while they are read would take
+    one processor, whatever there are. What comes back:
+    files        all changed logs, with size and modification time
     empty        those without a byte, or with a byte order mark alone
     binary       those with bytes that are not UTF-8 or a line over 16 MiB; and those with
                  empty lines, because the reader takes a line end of another kind than the
-                 file's first for an empty line, too
-    terminated   those with malformed lines whose last line ends in a line separator -#}
+                 file's first for an empty line, too. They are not in the table
+    terminated   those whose last line is malformed, and ends in a line separator -#}
 
-{% macro changed_event_logs(files, event_logs, ledger, archived_lines) %}
+{% macro read_changed_event_logs(files, event_logs, ledger, archived_lines) %}
     {%- set pattern = glob_literal(pidgin_output_dir()) ~ '/**/*.jsonl' -%}
     {%- set changed = changed_files(files, pattern, ledger, archived_lines) -%}
-    {%- if not changed -%}
-        {{ return({'files': [], 'text': [], 'empty': [], 'binary': [], 'terminated': []}) }}
-    {%- endif -%}
+    {%- set logs = {'files': changed, 'empty': [], 'binary': [], 'terminated': []} -%}
+    {%- if not execute -%}{{ return(logs) }}{%- endif -%}
     {%- set paths = changed | map(attribute='path') | list -%}
 
     {%- do run_query("drop table if exists reject_scans; drop table if exists reject_errors") -%}
     {#- The source's own reader, asked to note the lines that it cannot read instead of
         stopping at them. -#}
     {%- set noting_reader = (event_logs | string)[:-1] ~ ", store_rejects = true)" -%}
-    {%- set irregular = run_query(
-        "select filename, bool_or(line is null), bool_or(line is not null) from " ~ noting_reader
-        ~ " where " ~ is_one_of('filename', paths) ~ " and (line is null"
-        ~ " or not json_valid(line) and not regexp_full_match(line, '\\s*')) group by filename"
-    ) -%}
-    {%- set binary = run_query(
-        "select distinct reject_scans.file_path from reject_errors"
+    {%- set lines -%}
+        (
+            select filename as source_file, line, cast(null as varchar) as escaped_line
+            from {{ noting_reader if changed else empty_event_logs() }}
+            {#- Constants, because only they keep the reader from opening the other files. #}
+            where {{ is_one_of('filename', paths) }}
+        )
+    {%- endset -%}
+    {%- do run_query("create or replace temp table read_event_lines as " ~ parsed_lines(lines)) -%}
+    {%- if not changed -%}{{ return(logs) }}{%- endif -%}
+
+    {%- do logs.update({'binary': run_query(
+        "select source_file from read_event_lines where is_blank and line_start is null"
+        ~ " union select reject_scans.file_path from reject_errors"
         ~ " inner join reject_scans using (scan_id, file_id)"
-    ).columns[0].values() | list -%}
-    {%- set malformed = [] -%}
-    {%- for row in irregular.rows -%}
-        {%- if row[1] and row[0] not in binary %}{% do binary.append(row[0]) %}{% endif -%}
-        {%- if row[2] %}{% do malformed.append(row[0]) %}{% endif -%}
-    {%- endfor -%}
-    {%- set terminated = [] -%}
+    ).columns[0].values() | list}) -%}
+    {%- if logs.binary -%}
+        {%- do run_query(
+            "delete from read_event_lines where " ~ is_one_of('source_file', logs.binary)
+        ) -%}
+    {%- endif -%}
+    {%- set malformed = run_query(
+        "select source_file from read_event_lines group by source_file"
+        ~ " having not max_by(is_json, rowid)"
+    ).columns[0].values() | list + logs.binary -%}
     {%- if malformed -%}
-        {%- set terminated = run_query(
+        {%- do logs.update({'terminated': run_query(
             "select filename from " ~ read_blobs(malformed)
             ~ " where content[-1:] in ('\\x0A'::blob, '\\x0D'::blob)"
-        ).columns[0].values() -%}
+        ).columns[0].values()}) -%}
     {%- endif -%}
     {%- set tiny = changed | selectattr('size', 'in', [0, 3]) | map(attribute='path') | list -%}
-    {%- set empty = [] -%}
     {%- if tiny -%}
-        {%- set empty = run_query(
+        {%- do logs.update({'empty': run_query(
             "select filename from " ~ read_blobs(tiny)
             ~ " where hex(content) in ('', 'EFBBBF')"
-        ).columns[0].values() -%}
+        ).columns[0].values()}) -%}
     {%- endif -%}
-    {{- return({
-        'files': changed,
-        'text': paths | reject('in', binary) | reject('in', empty) | list,
-        'empty': empty,
-        'binary': binary,
-        'terminated': terminated,
-    }) -}}
+    {{- return(logs) -}}
 {% endmacro %}
 
 {#- Whole files by name. read_blob reads every file of a glob even where only some are

@@ -65,3 +65,80 @@
         {{ document }}
     )
 {%- endmacro %}
+
+{#- Lines of logs, of any relation that has source_file, line and escaped_line: what each says,
+    without the line itself, which is most of the bytes. A line is NULL where it is not valid
+    UTF-8; escaped_line then has it with its bytes escaped. -#}
+{% macro parsed_lines(lines) -%}
+    with
+
+    documents as (
+
+        select
+            *,
+            {{ event_document('line') }} as document
+
+        from {{ lines }}
+
+    ),
+
+    envelopes as (
+
+        select
+            *,
+            json_extract_string(document, [
+                '$.event_type', '$.timestamp',
+                '$.conversation_id', '$.experiment_id', '$.turn_number', '$.agent_id',
+                '$.data.conversation_id', '$.data.experiment_id',
+                '$.data.turn_number', '$.data.agent_id'
+            ]) as envelope
+
+        from documents
+
+    ),
+
+    events as (
+
+        select
+            *,
+            -- A string, that is; asked only of what does not look like one of Pidgin's.
+            case
+                when regexp_full_match(envelope[1], '\w+Event') then envelope[1]
+                when json_type(document, '$.event_type') = 'VARCHAR' then nullif(envelope[1], '')
+            end as event_type,
+            envelope[2] as recorded_timestamp,
+            {{ is_nested_event('document', 'envelope[3]') }} as is_nested
+
+        from envelopes
+
+    )
+
+    select
+        * exclude (line, escaped_line, document, envelope, is_nested),
+        document is not null as is_json,
+        regexp_full_match(coalesce(line, escaped_line, ''), '\s*') as is_blank,
+        case
+            when event_type is not null then null
+            when line is null then 'not valid UTF-8'
+            when document is null then 'not valid JSON'
+            when json_type(document) != 'OBJECT' then 'not a JSON object'
+            else 'no event_type'
+        end as reason,
+        if(
+            event_type is null,
+            left(coalesce(line, escaped_line), {{ var('rejected_line_length') }}),
+            null
+        ) as line_start,
+        if(event_type is not null, cast(md5(line) as uuid), null) as event_id,
+        nullif(if(is_nested, envelope[7], envelope[3]), '') as conversation_id,
+        nullif(if(is_nested, envelope[8], envelope[4]), '') as experiment_id,
+        try_cast(if(is_nested, envelope[9], envelope[5]) as integer) as turn_number,
+        if(is_nested, envelope[10], envelope[6]) as agent_id,
+        if(
+            event_type is not null,
+            {{ event_data('document', 'is_nested', 'recorded_timestamp', 'event_type') }},
+            null
+        ) as event_data
+
+    from events
+{%- endmacro %}

@@ -3,7 +3,11 @@
 
 {#- str.isspace, for use inside a character class. -#}
 {% macro whitespace() -%}
-    \t-\r\x1c-\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}
+    \x20{{ whitespace_but_spaces() }}
+{%- endmacro %}
+
+{% macro whitespace_but_spaces() -%}
+    \t-\r\x1c-\x1f\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}
 {%- endmacro %}
 
 {#- \w, for use inside a character class. -#}
@@ -66,7 +70,24 @@
     list_transform({{ characters(text) }}, lambda character: ord(character))
 {%- endmacro %}
 
-{#- str.split: what white space separates. -#}
-{% macro spaced_words(text) -%}
-    regexp_extract_all({{ text }}, '[^{{ whitespace() }}]+')
+{#- A text with one space for each stretch of white space. Those that are one space already,
+    which are most, are not touched. -#}
+{% macro spaced_text(text) -%}
+    regexp_replace(
+        {{ text }}, ' *(?:[{{ whitespace_but_spaces() }}]|  )[{{ whitespace() }}]*', ' ', 'g'
+    )
+{%- endmacro %}
+
+{#- str.split: what white space separates, of a spaced_text. -#}
+{% macro spaced_words(spaced_text) -%}
+    list_filter(string_split({{ spaced_text }}, ' '), lambda word: word != '')
+{%- endmacro %}
+
+{#- len(str.split), likewise, of a text that holds more than a space. -#}
+{% macro spaced_word_count(spaced_text) -%}
+    (
+        len(string_split({{ spaced_text }}, ' '))
+        - if(starts_with({{ spaced_text }}, ' '), 1, 0)
+        - if(ends_with({{ spaced_text }}, ' '), 1, 0)
+    )
 {%- endmacro %}

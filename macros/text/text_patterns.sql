@@ -1,5 +1,12 @@
 {#- Patterns and counts behind the message metrics. -#}
 
+{#- A text with the letter a for every stretch of small ASCII letters and single spaces between
+    them. Patterns that tell these letters apart from nothing but capitals find in it what they
+    find in the text, which is ten times as long. -#}
+{% macro outline(content) -%}
+    regexp_replace({{ content }}, '[a-z]+(?: [a-z]+)*', 'a', 'g')
+{%- endmacro %}
+
 {#- A sentence: a stretch between runs of . ! ? that holds more than white space. -#}
 {% macro sentence_pattern() -%}
     [^.!?]*[^.!?{{ whitespace() }}][^.!?]*

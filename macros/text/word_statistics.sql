@@ -17,16 +17,27 @@
     end
 {%- endmacro %}
 
+{#- How often each element of a list occurs that occurs more than once, where it is known how
+    many different ones there are. Most lists of phrases hold none, and need no counting. -#}
+{% macro repeated_occurrences(elements, distinct_count) -%}
+    if(
+        len({{ elements }}) = {{ distinct_count }},
+        [],
+        list_filter(map_values(list_histogram({{ elements }})), lambda times: times > 1)
+    )
+{%- endmacro %}
+
 {#- Shannon's entropy in bits of a distribution, from how often each of its elements occurs
-    and how many there are in all: -sum(p log2 p) with p = times / total. 0 for one element
-    or none. -#}
+    and how many there are in all: -sum(p log2 p) with p = times / total. Elements that occur
+    once may be left out. 0 for one element or none. -#}
 {% macro entropy_of_counts(occurrences, total) -%}
     if(
-        len({{ occurrences }}) < 2,
+        {{ total }} < 2 or {{ occurrences }}[1] = {{ total }},
         0.0,
         log2({{ total }})
-        - list_sum(list_transform({{ occurrences }}, lambda times: times * log2(times)))
-        / ({{ total }})
+        - coalesce(
+            list_sum(list_transform({{ occurrences }}, lambda times: times * log2(times))), 0
+        ) / ({{ total }})
     )
 {%- endmacro %}
 

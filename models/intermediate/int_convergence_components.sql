@@ -53,12 +53,11 @@ cleaned_messages as (
 
 ),
 
--- The marks alone, which are few: counting them there is cheaper than in the whole text.
-marked_messages as (
+outlined_messages as (
 
     select
         *,
-        regexp_replace(content, '[^!,;:?`—-]+', ' ', 'g') as marks
+        {{ outline('content') }} as outline
 
     from cleaned_messages
 
@@ -73,21 +72,21 @@ features as (
         fingerprint,
         content,
         length(content) as characters,
-        {{ match_count('content', '[.!?]+[' ~ whitespace() ~ ']') }}
-        + if(content = '' or regexp_matches(content, '[.!?]$'), 0, 1) as sentences,
-        {{ occurrence_count('content', 'chr(10) || chr(10)') }} + 1 as paragraphs,
-        {{ match_count('content', '(?m)^[' ~ whitespace() ~ ']*[-*•]|\\p{Nd}+\\.') }}
+        {{ match_count('outline', '[.!?]+[' ~ whitespace() ~ ']') }}
+        + if(outline = '' or regexp_matches(outline, '[.!?]$'), 0, 1) as sentences,
+        {{ occurrence_count('outline', 'chr(10) || chr(10)') }} + 1 as paragraphs,
+        {{ match_count('outline', '(?m)^[' ~ whitespace() ~ ']*[-*•]|\\p{Nd}+\\.') }}
             as list_items,
-        {{ occurrence_count('marks', "'?'") }} as questions,
-        {{ occurrence_count('marks', "'```'") }} as code_fences,
-        {{ occurrence_count('marks', "'!'") }} as exclamations,
-        {{ occurrence_count('marks', "','") }} as commas,
-        {{ occurrence_count('marks', "';'") }} as semicolons,
-        {{ occurrence_count('marks', "':'") }} as colons,
-        {{ occurrence_count('marks', "'-'") }} + {{ occurrence_count('marks', "'—'") }}
+        {{ occurrence_count('outline', "'?'") }} as questions,
+        {{ occurrence_count('outline', "'```'") }} as code_fences,
+        {{ occurrence_count('outline', "'!'") }} as exclamations,
+        {{ occurrence_count('outline', "','") }} as commas,
+        {{ occurrence_count('outline', "';'") }} as semicolons,
+        {{ occurrence_count('outline', "':'") }} as colons,
+        {{ occurrence_count('outline', "'-'") }} + {{ occurrence_count('outline', "'—'") }}
             as dashes
 
-    from marked_messages
+    from outlined_messages
 
 ),
 
@@ -152,22 +151,33 @@ compared_contents as (
         case
             when containment is not null then []
             when is_short then {{ characters('a_content') }}
-            else {{ spaced_words('a_content') }}
+            else {{ spaced_words(spaced_text('a_content')) }}
         end as a_content,
         case
             when containment is not null then []
             when is_short then {{ characters('b_content') }}
-            else {{ spaced_words('b_content') }}
+            else {{ spaced_words(spaced_text('b_content')) }}
         end as b_content
 
     from contained_contents
+
+),
+
+hashed_contents as (
+
+    select
+        * exclude (a_content, b_content),
+        {{ token_hashes('a_content') }} as a_hashes,
+        {{ token_hashes('b_content') }} as b_hashes
+
+    from compared_contents
 
 )
 
 select
     conversation_id,
     turn_number,
-    coalesce(containment, {{ jaccard_of_lists('a_content', 'b_content') }}) as content_similarity,
+    coalesce(containment, {{ jaccard_of_lists('a_hashes', 'b_hashes') }}) as content_similarity,
     {{ ratio_or_zero('a_characters / turns', 'b_characters / turns') }} as length_similarity,
     {{ ratio_or_zero('a_sentences / turns', 'b_sentences / turns') }} as sentence_similarity,
     (
@@ -185,4 +195,4 @@ select
     ) / 5 as punctuation_similarity,
     fingerprint
 
-from compared_contents
+from hashed_contents

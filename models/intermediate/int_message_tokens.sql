@@ -5,6 +5,7 @@
         unique_key = 'conversation_id',
         on_schema_change = 'fail',
         meta = {'fingerprints': 'messages'},
+        contract = {'enforced': true},
     )
 }}
 
@@ -47,7 +48,7 @@ select
     turn_number,
     agent_id,
     -- As text, which costs a fifth of what a list costs to store.
-    array_to_string({{ tokens('content') }}, ' ') as token_text,
+    {{ token_text('content') }} as token_text,
     fingerprint
 
 from speech

@@ -138,7 +138,9 @@ hashed_messages as (
 
     select
         *,
-        {{ token_hashes('tokens') }} as token_hashes
+        {{ token_hashes('tokens') }} as token_hashes,
+        {{ outline('content') }} as outline,
+        {{ spaced_text('content') }} as spaced_content
 
     from spoken_messages
 
@@ -155,16 +157,27 @@ ngrams as (
 
 ),
 
+distinct_ngrams as (
+
+    select
+        *,
+        list_unique(bigrams) as bigram_count,
+        list_unique(trigrams) as trigram_count
+
+    from ngrams
+
+),
+
 -- How often each word and phrase occurs; the words themselves no longer matter.
 histograms as (
 
     select
         *,
         coalesce(map_values(list_histogram(token_hashes)), []) as word_occurrences,
-        coalesce(map_values(list_histogram(bigrams)), []) as bigram_occurrences,
-        coalesce(map_values(list_histogram(trigrams)), []) as trigram_occurrences
+        {{ repeated_occurrences('bigrams', 'bigram_count') }} as repeated_bigram_occurrences,
+        {{ repeated_occurrences('trigrams', 'trigram_count') }} as repeated_trigram_occurrences
 
-    from ngrams
+    from distinct_ngrams
 
 ),
 
@@ -178,19 +191,17 @@ counts as (
         -- Pieces between runs of sentence marks that hold more than white space. Words here
         -- are what white space separates, as in Pidgin's structural similarity.
         list_transform(
-            regexp_extract_all(content, '{{ sentence_pattern() }}'),
-            lambda sentence: len({{ spaced_words('sentence') }})
+            regexp_extract_all(spaced_content, '{{ sentence_pattern() }}'),
+            lambda sentence: {{ spaced_word_count('sentence') }}
         ) as sentence_lengths,
         -- Pieces between blank lines, likewise.
-        {{ match_count('content', '[^' ~ whitespace() ~ '](?:[^\\n]|\\n[^\\n])*') }}
+        {{ match_count('outline', '[^' ~ whitespace() ~ '](?:[^\\n]|\\n[^\\n])*') }}
             as paragraph_count,
         len(list_filter(word_occurrences, lambda times: times = 1)) as hapax_count,
-        len(list_filter(bigram_occurrences, lambda times: times > 1)) as repeated_bigrams,
-        len(list_filter(trigram_occurrences, lambda times: times > 1)) as repeated_trigrams,
-        {{ occurrence_count('content', "'!'") }} as exclamation_count,
-        {{ occurrence_count('content', "'?'") }} as question_count,
+        {{ occurrence_count('outline', "'!'") }} as exclamation_count,
+        {{ occurrence_count('outline', "'?'") }} as question_count,
         -- Overlapping pairs: a run of n question marks holds n - 1.
-        {{ occurrence_count('content', "'?'") }} - {{ match_count('content', '[?]+') }}
+        {{ occurrence_count('outline', "'?'") }} - {{ match_count('outline', '[?]+') }}
             as double_question_count,
         len(list_filter(tokens, lambda token: contains(token, ''''))) as apostrophe_count,
         len(list_filter(tokens, lambda token: length(token) > 7)) as long_word_count,
@@ -222,11 +233,11 @@ select
     if(
         counts.word_count < 3,
         0,
-        (len(counts.bigram_occurrences) + len(counts.trigram_occurrences))
+        (counts.bigram_count + counts.trigram_count)
         / greatest(2 * counts.word_count - 3, 1)
     ) as lexical_diversity_index,
-    cast(counts.repeated_bigrams as integer) as repeated_bigrams,
-    cast(counts.repeated_trigrams as integer) as repeated_trigrams,
+    cast(len(counts.repeated_bigram_occurrences) as integer) as repeated_bigrams,
+    cast(len(counts.repeated_trigram_occurrences) as integer) as repeated_trigrams,
     {{ adjacent_repetitions('counts.token_hashes') }} / greatest(counts.word_count - 1, 1)
         as self_repetition,
     if(
@@ -240,38 +251,38 @@ select
 
     -- information
     {{ entropy_of_counts('counts.word_occurrences', 'counts.word_count') }} as word_entropy,
-    {{ entropy_of_counts('counts.bigram_occurrences', 'counts.word_count - 1') }}
+    {{ entropy_of_counts('counts.repeated_bigram_occurrences', 'counts.word_count - 1') }}
         as bigram_entropy,
     coalesce(list_entropy({{ code_points('counts.content') }}), 0) as character_entropy,
     {{ compression_ratio('counts.content') }} as compression_ratio,
 
     -- symbols
-    length(regexp_replace(counts.content, '[\p{L}{{ whitespace() }}]+', '', 'g'))
+    length(regexp_replace(counts.outline, '[\p{L}{{ whitespace() }}]+', '', 'g'))
     / greatest(counts.message_length, 1) as symbol_density,
-    cast({{ match_count('counts.content', '[' ~ pidgin_emoji() ~ ']+') }} as integer)
+    cast({{ match_count('counts.outline', '[' ~ pidgin_emoji() ~ ']+') }} as integer)
         as emoji_count,
-    cast({{ match_count('counts.content', '[' ~ pictographs() ~ ']') }} as integer)
+    cast({{ match_count('counts.outline', '[' ~ pictographs() ~ ']') }} as integer)
         as pictograph_count,
-    cast({{ match_count('counts.content', arrow_pattern()) }} as integer) as arrow_count,
-    cast({{ match_count('counts.content', '[' ~ pidgin_math_symbols() ~ ']') }} as integer)
+    cast({{ match_count('counts.outline', arrow_pattern()) }} as integer) as arrow_count,
+    cast({{ match_count('counts.outline', '[' ~ pidgin_math_symbols() ~ ']') }} as integer)
         as math_symbol_count,
     cast(
         list_unique(
-            regexp_extract_all(counts.content, '[^{{ word_characters() }}{{ whitespace() }}]')
+            regexp_extract_all(counts.outline, '[^{{ word_characters() }}{{ whitespace() }}]')
         ) as integer
     ) as punctuation_diversity,
     cast(
-        {{ match_count('counts.content', '[' ~ pidgin_emoji() ~ ']+') }}
-        + {{ match_count('counts.content', arrow_pattern()) }}
-        + {{ match_count('counts.content', '[' ~ pidgin_math_symbols() ~ ']') }}
-        + {{ match_count('counts.content', '[' ~ pidgin_other_symbols() ~ ']') }} as integer
+        {{ match_count('counts.outline', '[' ~ pidgin_emoji() ~ ']+') }}
+        + {{ match_count('counts.outline', arrow_pattern()) }}
+        + {{ match_count('counts.outline', '[' ~ pidgin_math_symbols() ~ ']') }}
+        + {{ match_count('counts.outline', '[' ~ pidgin_other_symbols() ~ ']') }} as integer
     ) as special_char_count,
-    cast({{ number_count('counts.content') }} as integer) as number_count,
+    cast({{ number_count('counts.outline') }} as integer) as number_count,
     cast(coalesce(novel_symbols.novel_symbols, 0) as integer) as novel_symbols,
 
     -- markers
     cast(counts.question_count as integer) as question_count,
-    {{ match_count('counts.content', question_pattern()) }}
+    {{ match_count('counts.outline', question_pattern()) }}
     / greatest(len(counts.sentence_lengths), 1) as question_density,
     cast(counts.exclamation_count as integer) as exclamation_count,
     message_words.hedge_words,
@@ -289,7 +300,7 @@ select
     message_words.existential_language,
     message_words.meta_commentary,
     message_words.hedge_words / greatest(counts.word_count, 1) as hedge_density,
-    cast({{ proper_noun_count('counts.content') }} as integer) as proper_noun_count,
+    cast({{ proper_noun_count('counts.outline') }} as integer) as proper_noun_count,
     cast(counts.passive_count as integer) as passive_voice,
 
     -- style

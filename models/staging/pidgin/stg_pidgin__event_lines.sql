@@ -5,13 +5,17 @@
         unique_key = 'source_file',
         on_schema_change = 'append_new_columns',
         full_refresh = false,
+        contract = {'enforced': true},
         pre_hook = "{% if is_incremental() and has_python_function('archive_problem') %}{{ drop_archived_files(this, ref('stg_archive__lines')) }}{% endif %}",
+        post_hook = "drop table if exists read_event_lines",
     )
 }}
 
-{%- set event_logs = source('pidgin', 'event_logs') %}
-{%- set logs = changed_event_logs(
-    source('pidgin', 'event_log_files'), event_logs, this, ref('stg_archive__lines')
+{%- set logs = read_changed_event_logs(
+    source('pidgin', 'event_log_files'),
+    source('pidgin', 'event_logs'),
+    this,
+    ref('stg_archive__lines'),
 ) %}
 
 with
@@ -22,36 +26,30 @@ changed_files as (
 
 ),
 
--- The reader keeps the order of lines, one file after the other; it does not number them.
--- Windows without partition or order go along with it, and need neither sort nor memory.
-read_lines as (
+text_files as (
 
     select
-        filename as source_file,
-        line,
-        row_number() over () as place,
-        coalesce(lag(filename) over () != filename, true) as is_first_line,
-        coalesce(lead(filename) over () != filename, true) as is_last_line
+        source_file,
+        min(rowid) as first_row,
+        max(rowid) as last_row
 
-    from {{ event_logs if logs.text else empty_event_logs() }}
+    from read_event_lines
 
-    -- Constants, because only they keep the reader from opening the other files.
-    where {{ is_one_of('filename', logs.text) }}
+    group by source_file
 
 ),
 
 text_lines as (
 
     select
-        source_file,
-        -- sqlfluff knows no frame without an order.
-        place + 1 - max(if(is_first_line, place, null)) over (rows unbounded preceding) -- noqa: PRS
-            as line_number,
-        is_last_line,
-        line,
-        cast(null as varchar) as escaped_line
+        read_event_lines.*,
+        read_event_lines.rowid - text_files.first_row + 1 as line_number,
+        read_event_lines.rowid = text_files.last_row as is_last_line
 
-    from read_lines
+    from read_event_lines
+
+    inner join text_files
+        on read_event_lines.source_file = text_files.source_file
 
 ),
 
@@ -70,7 +68,7 @@ binary_files as (
 
 ),
 
-binary_lines as (
+escaped_lines as (
 
     select
         source_file,
@@ -82,11 +80,7 @@ binary_lines as (
 
 ),
 
-lines as (
-
-    select * from text_lines
-
-    union all
+decoded_lines as (
 
     select
         source_file,
@@ -95,129 +89,31 @@ lines as (
         try(decode(cast(escaped_line as blob))) as line,
         escaped_line
 
-    from binary_lines
-
-    union all
-
-    -- A file without a line has one blank line here.
-    select
-        source_file,
-        1 as line_number,
-        true as is_last_line,
-        '' as line,
-        cast(null as varchar) as escaped_line
-
-    from changed_files
-
-    where {{ is_one_of('source_file', logs.empty) }}
+    from escaped_lines
 
 ),
 
--- Before its first line a row for the file itself, numbered 0: what of it was read, also
--- where no line is kept. A file that went away since it was listed has none, and keeps the
--- rows that it had.
-files_and_lines as (
+binary_lines as (
 
-    select
-        source_file,
-        unnest(if(line_number = 1, [0, 1], [line_number])) as line_number,
-        is_last_line,
-        line,
-        escaped_line
-
-    from lines
+    {{ parsed_lines('decoded_lines') }}
 
 ),
 
-documents as (
+lines as (
 
-    select
-        *,
-        if(
-            line_number = 0,
-            null,
-            {{ event_document('line') }}
-        ) as document
+    select * from text_lines
 
-    from files_and_lines
+    union all by name
 
-),
-
-envelopes as (
-
-    select
-        *,
-        json_extract_string(document, [
-            '$.event_type', '$.timestamp',
-            '$.conversation_id', '$.experiment_id', '$.turn_number', '$.agent_id',
-            '$.data.conversation_id', '$.data.experiment_id',
-            '$.data.turn_number', '$.data.agent_id'
-        ]) as envelope
-
-    from documents
-
-),
-
-events as (
-
-    select
-        *,
-        -- A string, that is; asked only of what does not look like one of Pidgin's.
-        case
-            when regexp_full_match(envelope[1], '\w+Event') then envelope[1]
-            when json_type(document, '$.event_type') = 'VARCHAR' then nullif(envelope[1], '')
-        end as event_type,
-        envelope[2] as recorded_timestamp,
-        {{ is_nested_event('document', 'envelope[3]') }} as is_nested
-
-    from envelopes
-
-),
-
--- From here on without the lines themselves, which are most of the bytes.
-parsed_lines as (
-
-    select
-        source_file,
-        line_number,
-        is_last_line,
-        event_type,
-        recorded_timestamp,
-        document is not null as is_json,
-        regexp_full_match(coalesce(line, escaped_line, ''), '\s*') as is_blank,
-        case
-            when event_type is not null or line_number = 0 then null
-            when line is null then 'not valid UTF-8'
-            when document is null then 'not valid JSON'
-            when json_type(document) != 'OBJECT' then 'not a JSON object'
-            else 'no event_type'
-        end as reason,
-        if(
-            event_type is null and line_number > 0,
-            left(coalesce(line, escaped_line), {{ var('rejected_line_length') }}),
-            null
-        ) as line_start,
-        if(event_type is not null, cast(md5(line) as uuid), null) as event_id,
-        nullif(if(is_nested, envelope[7], envelope[3]), '') as conversation_id,
-        nullif(if(is_nested, envelope[8], envelope[4]), '') as experiment_id,
-        try_cast(if(is_nested, envelope[9], envelope[5]) as integer) as turn_number,
-        if(is_nested, envelope[10], envelope[6]) as agent_id,
-        if(
-            event_type is not null,
-            {{ event_data('document', 'is_nested', 'recorded_timestamp', 'event_type') }},
-            null
-        ) as event_data
-
-    from events
+    select * from binary_lines
 
 ),
 
 classified_lines as (
 
     select
-        *,
+        * exclude (is_json, is_blank, is_last_line),
         case
-            when line_number = 0 then 'file'
             when event_type is not null then 'event'
             -- Its writer may still be in the middle of this line.
             when
@@ -228,34 +124,56 @@ classified_lines as (
             else 'rejected'
         end as line_kind
 
-    from parsed_lines
+    from lines
 
-    where line_number = 0 or not is_blank
+    where not is_blank
+
+),
+
+-- A row for each file itself, numbered 0: what of it was read, also where no line is kept. A
+-- file that went away since it was listed has none, and keeps the rows that it had.
+files as (
+
+    select
+        changed_files.*,
+        0 as line_number,
+        'file' as line_kind
+
+    from changed_files
+
+    where
+        source_file in (select source_file from text_files)
+        or {{ is_one_of('source_file', logs.binary + logs.empty) }}
+
+),
+
+files_and_lines as (
+
+    select * from files
+
+    union all by name
+
+    select * from classified_lines
 
 )
 
 select
-    classified_lines.source_file,
-    cast(classified_lines.line_number as bigint) as line_number,
-    classified_lines.line_kind,
-    classified_lines.event_id,
-    classified_lines.event_type,
-    classified_lines.conversation_id,
-    classified_lines.experiment_id,
-    classified_lines.turn_number,
-    classified_lines.agent_id,
-    classified_lines.recorded_timestamp,
-    classified_lines.event_data,
-    classified_lines.reason,
-    classified_lines.line_start,
-    changed_files.size_bytes,
-    changed_files.modified_at,
-    changed_files.is_settled,
-    if(classified_lines.line_number = 0, {{ reading_version() }}, null) as reading_version
+    source_file,
+    cast(line_number as bigint) as line_number,
+    line_kind,
+    event_id,
+    event_type,
+    conversation_id,
+    experiment_id,
+    turn_number,
+    agent_id,
+    recorded_timestamp,
+    event_data,
+    reason,
+    line_start,
+    size_bytes,
+    modified_at,
+    is_settled,
+    if(line_number = 0, {{ reading_version() }}, null) as reading_version
 
-from classified_lines
-
-left join changed_files
-    on
-        if(classified_lines.line_number = 0, classified_lines.source_file, null)
-        = changed_files.source_file
+from files_and_lines
