@@ -94,14 +94,14 @@
         {%- do logs.update({'terminated': run_query(
             "select filename from " ~ read_blobs(malformed)
             ~ " where content[-1:] in ('\\x0A'::blob, '\\x0D'::blob)"
-        ).columns[0].values()}) -%}
+        ).columns[0].values() | list}) -%}
     {%- endif -%}
     {%- set tiny = changed | selectattr('size', 'in', [0, 3]) | map(attribute='path') | list -%}
     {%- if tiny -%}
         {%- do logs.update({'empty': run_query(
             "select filename from " ~ read_blobs(tiny)
             ~ " where hex(content) in ('', 'EFBBBF')"
-        ).columns[0].values()}) -%}
+        ).columns[0].values() | list}) -%}
     {%- endif -%}
     {{- return(logs) -}}
 {% endmacro %}

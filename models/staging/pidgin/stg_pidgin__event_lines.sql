@@ -142,8 +142,8 @@ files as (
     from changed_files
 
     where
-        source_file in (select source_file from text_files)
-        or {{ is_one_of('source_file', logs.binary + logs.empty) }}
+        changed_files.source_file in (select text_files.source_file from text_files)
+        or {{ is_one_of('changed_files.source_file', logs.binary + logs.empty) }}
 
 ),
 
