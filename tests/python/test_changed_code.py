@@ -33,7 +33,7 @@ CHANGES = {
         "select sum(character_entropy) from message_metrics",
     ),
     "the reading of files": Change(
-        "models/staging/pidgin/stg_pidgin__event_lines.sql",
+        "macros/text/event_documents.sql",
         "if(is_nested, envelope[10], envelope[6]) as agent_id",
         "upper(if(is_nested, envelope[10], envelope[6])) as agent_id",
         "select max(agent_id) from events",

@@ -139,7 +139,6 @@ def test_only_new_files_are_read(story: Story) -> None:
     assert all(path in story.first.compiled for path in old)
     assert all(path in story.second.compiled for path in new)
     assert not any(path in story.second.compiled for path in old)
-    assert "read_csv" in story.second.compiled
 
 
 def test_rows_of_old_files_stay_where_they_are(story: Story) -> None:
