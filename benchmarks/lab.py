@@ -25,7 +25,7 @@ class Options:
         histories: turns of the corpus whose requests do.
         calculator_turns: how many of them Pidgin's calculator gets.
         importer_turns: how many of them Pidgin's importer gets.
-        memory_turns: turns of the corpus that is built with little memory; 0 for none.
+        memory_turns: turns of the corpus that is built with a memory limit; 0 for none.
         repeats: how often what is short is measured; the median counts.
     """
 
@@ -80,7 +80,7 @@ class Lab:
         return DbtProject(home / "project", home, build.output_dir)
 
     def limited_project(self, site: Site, memory_limit: str) -> DbtProject:
-        """Return the site's project with less memory for DuckDB, and parse it."""
+        """Return the site's project with a memory limit for DuckDB, and parse it."""
         home = site.home / "limited"
         copy = copy_project(home / "project")
         settings = (("PIDGIN_MEMORY_LIMIT", memory_limit),)

@@ -455,12 +455,12 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def memory(lab: Lab) -> None:
-    """Memory: a first build of a large corpus, with little memory for DuckDB."""
+    """Memory limit: a first build of a large corpus, with 4 GB for DuckDB."""
     turns = lab.options.memory_turns
     needed = turns * BYTES_PER_TURN
     if not turns or lab.free_bytes() < needed:
         lab.results.left_out.append(
-            f"Little memory: {turns:,} turns take {needed / 1e9:.0f} GB of disk;"
+            f"Memory limit: {turns:,} turns take {needed / 1e9:.0f} GB of disk;"
             f" {lab.free_bytes() / 1e9:.0f} GB are free."
         )
         return
@@ -468,8 +468,8 @@ def memory(lab: Lab) -> None:
     project = lab.limited_project(site, MEMORY_LIMIT)
     build = project.build()
     corpus = f"{site.corpus.label}, memory_limit {MEMORY_LIMIT}"
-    note_build(lab, "Little memory", corpus, build)
-    note_metrics(lab, "Little memory", corpus, project, build)
+    note_build(lab, "Memory limit", corpus, build)
+    note_metrics(lab, "Memory limit", corpus, project, build)
 
 
 def seconds_of(builds_made: list[Build]) -> float:

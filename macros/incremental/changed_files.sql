@@ -49,9 +49,8 @@
     one processor, whatever there are. What comes back:
     files        all changed logs, with size and modification time
     empty        those without a byte, or with a byte order mark alone
-    binary       those with bytes that are not UTF-8 or a line over 16 MiB; and those with
-                 empty lines, because the reader takes a line end of another kind than the
-                 file's first for an empty line, too. They are not in the table
+    binary       those with bytes that are not UTF-8 or a line over 16 MiB, and those whose
+                 lines the reader may have parted wrongly. They are not in the table
     terminated   those whose last line is malformed, and ends in a line separator -#}
 
 {% macro read_changed_event_logs(files, event_logs, ledger, archived_lines) %}
@@ -61,7 +60,7 @@
     {%- if not execute -%}{{ return(logs) }}{%- endif -%}
     {%- set paths = changed | map(attribute='path') | list -%}
 
-    {%- do run_query("drop table if exists reject_scans; drop table if exists reject_errors") -%}
+    {%- do run_query("drop table if exists temp.reject_scans; drop table if exists temp.reject_errors") -%}
     {#- The source's own reader, asked to note the lines that it cannot read instead of
         stopping at them. -#}
     {%- set noting_reader = (event_logs | string)[:-1] ~ ", store_rejects = true)" -%}
@@ -76,11 +75,25 @@
     {%- do run_query("create or replace temp table read_event_lines as " ~ parsed_lines(lines)) -%}
     {%- if not changed -%}{{ return(logs) }}{%- endif -%}
 
-    {%- do logs.update({'binary': run_query(
+    {#- An empty line may also be a line end of another kind than the file's first. -#}
+    {%- set unreadable = run_query(
         "select source_file from read_event_lines where is_blank and line_start is null"
-        ~ " union select reject_scans.file_path from reject_errors"
-        ~ " inner join reject_scans using (scan_id, file_id)"
-    ).columns[0].values() | list}) -%}
+        ~ " union select reject_scans.file_path from temp.reject_errors"
+        ~ " inner join temp.reject_scans using (scan_id, file_id)"
+    ).columns[0].values() | list -%}
+    {#- What the reader leaves out: the byte behind a lone \r where lines end in \r\n, and what
+        follows a delimiter. Only looked for where each line takes more than its text and one byte. -#}
+    {%- set longer = run_query(
+        "select source_file from (" ~ file_constants(changed) ~ ") as files"
+        ~ " inner join (select source_file, sum(line_bytes) + count(*) as bytes_read"
+        ~ " from read_event_lines group by source_file) as files_read using (source_file)"
+        ~ " where size_bytes > bytes_read and not " ~ is_one_of('source_file', unreadable)
+    ).columns[0].values() | list -%}
+    {%- set mixed = run_query(
+        "select filename from " ~ read_blobs(longer)
+        ~ " where regexp_matches(try(decode(content)), '\\r[^\\n]|\\x01\\x02\\x03\\x04')"
+    ).columns[0].values() | list if longer else [] -%}
+    {%- do logs.update({'binary': unreadable + mixed}) -%}
     {%- if logs.binary -%}
         {%- do run_query(
             "delete from read_event_lines where " ~ is_one_of('source_file', logs.binary)

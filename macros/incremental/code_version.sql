@@ -1,7 +1,8 @@
-{#- What the SQL of this project says at present, as a hash of its files. Rows keep it, directly
-    or in their fingerprint, so that rows of an older definition are found and built anew. A
-    comment counts, too: computing once too often is cheaper than a number that nobody trusts. -#}
-{% macro code_version(patterns) -%}
+{#- What the SQL of this project says at present, as a hash of its files and of the settings that
+    decide what the same SQL gives. Rows keep it, directly or in their fingerprint, so that rows of
+    an older definition are found and built anew. A comment counts, too: computing once too often is
+    cheaper than a number that nobody trusts. -#}
+{% macro code_version(patterns, settings='') -%}
     {%- set project_dir = invocation_args_dict.get('project_dir') or '.' -%}
     {%- set paths = [] -%}
     {%- for pattern in patterns -%}
@@ -11,7 +12,7 @@
         select
             if(
                 count(*) > 0,
-                md5(string_agg(content, chr(10) order by filename)),
+                md5(string_agg(content, chr(10) order by filename) || {{ sql_string(settings) }}),
                 error('The SQL of the project is not where dbt found the project.')
             )
         from read_text([{{ sql_strings(paths) }}])
@@ -20,13 +21,20 @@
 
 {#- How files are read. -#}
 {% macro reading_version() -%}
-    {{ code_version([
-        'models/staging/pidgin/*.sql', 'macros/incremental/changed_files.sql',
-        'macros/incremental/empty_relations.sql', 'macros/text/event_documents.sql'
-    ]) }}
+    {{ code_version(
+        [
+            'models/staging/pidgin/*.sql', 'models/staging/pidgin/_pidgin__sources.yml',
+            'macros/incremental/changed_files.sql', 'macros/incremental/empty_relations.sql',
+            'macros/text/event_documents.sql'
+        ],
+        settings = var('rejected_line_length')
+    ) }}
 {%- endmacro %}
 
 {#- How marts are computed from what was read. -#}
 {% macro computing_version() -%}
-    {{ code_version(['models/intermediate/*.sql', 'models/marts/**/*.sql', 'macros/**/*.sql']) }}
+    {{ code_version(
+        ['models/intermediate/*.sql', 'models/marts/**/*.sql', 'macros/**/*.sql'],
+        settings = 'with zlib' if has_python_function('zlib_compressed_size') else 'without zlib'
+    ) }}
 {%- endmacro %}

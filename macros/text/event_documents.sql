@@ -115,6 +115,7 @@
 
     select
         * exclude (line, escaped_line, document, envelope, is_nested),
+        coalesce(strlen(line), 0) as line_bytes,
         document is not null as is_json,
         regexp_full_match(coalesce(line, escaped_line, ''), '\s*') as is_blank,
         case

@@ -38,6 +38,18 @@ CHANGES = {
         "upper(if(is_nested, envelope[10], envelope[6])) as agent_id",
         "select max(agent_id) from events",
     ),
+    "the reader of a source": Change(
+        "models/staging/pidgin/_pidgin__sources.yml",
+        "header = false",
+        "header = true",
+        "select count(*) from events",
+    ),
+    "a setting of the reading": Change(
+        "dbt_project.yml",
+        "rejected_line_length: 1000",
+        "rejected_line_length: 2",
+        "select line from rejected_lines",
+    ),
 }
 
 
@@ -82,10 +94,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     for part in ("dbt_project.yml", "profiles.yml", "selectors.yml"):
         shutil.copy(ROOT / part, home / "project")
-    OutputFolder(home / "pidgin_output").write(
+    folder = OutputFolder(home / "pidgin_output")
+    folder.write(
         "experiments/tea_00000001/events_tea.jsonl",
         conversation("tea", [("Shall we?", "We shall."), ("Now.", "Yes, now!")]),
     )
+    folder.write("experiments/tea_00000001/events_none.jsonl", b"\nno event\n")
     build(home, "old.duckdb")
     return home
 

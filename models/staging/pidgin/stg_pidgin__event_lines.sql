@@ -7,7 +7,7 @@
         full_refresh = false,
         contract = {'enforced': true},
         pre_hook = "{% if is_incremental() and has_python_function('archive_problem') %}{{ drop_archived_files(this, ref('stg_archive__lines')) }}{% endif %}",
-        post_hook = "drop table if exists read_event_lines",
+        post_hook = "drop table if exists temp.read_event_lines",
     )
 }}
 
