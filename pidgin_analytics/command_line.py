@@ -68,7 +68,7 @@ def archive(
         dbt("build")
 
 
-@main.command()
+@main.command(short_help="Write the logs of archived experiments back.")
 @click.argument("experiments", nargs=-1, required=True, metavar="ID...")
 @click.option(
     "--keep-archives", is_flag=True, help="Write the logs and leave the archives."
@@ -82,7 +82,7 @@ def restore(experiments: tuple[str, ...], keep_archives: bool) -> None:
     dbt("build")
 
 
-@main.command()
+@main.command(short_help="Take a database of Pidgin's own into the archive.")
 @click.argument("database", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Only say what would be imported.")
 def import_legacy(database: Path, dry_run: bool) -> None:

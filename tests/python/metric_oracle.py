@@ -169,7 +169,10 @@ def calculated(turns: Iterable[Turn]) -> dict[int, Values]:
         )
         # Pidgin leaves it 0 and has what it takes.
         difference = abs(values["a_formality_score"] - values["b_formality_score"])
-        result[turn.number] = values | {"formality_convergence": 1 - difference}
+        both_have_words = tokens(turn.agent_a or "") and tokens(turn.agent_b or "")
+        result[turn.number] = values | {
+            "formality_convergence": 1 - difference if both_have_words else None
+        }
     return result
 
 

@@ -444,7 +444,11 @@ select
             'measured_turns.a_sentence_lengths', 'measured_turns.b_sentence_lengths'
         ) }}
     end as sentence_pattern_similarity,
-    1 - abs(measured_turns.a_formality - measured_turns.b_formality) as formality_convergence,
+    if(
+        measured_turns.a_word_count = 0 or measured_turns.b_word_count = 0,
+        null,
+        1 - abs(measured_turns.a_formality - measured_turns.b_formality)
+    ) as formality_convergence,
     measured_turns.punctuation_similarity,
     2 * least(measured_turns.a_word_count, measured_turns.b_word_count)
     / nullif(measured_turns.a_word_count + measured_turns.b_word_count, 0) as turn_taking_balance,
