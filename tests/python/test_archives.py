@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -592,12 +593,11 @@ def scanned_rows(project: Project, condition: str) -> int:
             f" select count(event_data) from events where {condition}"
         ).fetchall()
 
-    def count(node: dict[str, object]) -> int:
-        children = node.get("children") or []
-        assert isinstance(children, list)
-        own = node.get("operator_cardinality", 0)
-        is_archive = "PARQUET" in str(node.get("operator_name", ""))
-        return (int(str(own)) if is_archive else 0) + sum(map(count, children))
+    # DuckDB 1.5 and 2.0 name the same things differently.
+    def count(node: dict[str, Any]) -> int:
+        children = node.pop("children", []) or node.pop("operator", [])
+        rows = node.get("operator_cardinality") or node.get("intermediate_rows") or 0
+        return (rows if "PARQUET" in str(node) else 0) + sum(map(count, children))
 
     return count(json.loads(profile))
 
