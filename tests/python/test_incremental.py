@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import pytest
 from conftest import ProjectMaker
 from harness import STORE, Project, assert_same_contents
@@ -228,6 +229,24 @@ def test_without_the_plugin(history: History) -> None:
 
     plain.build_only()
     assert_same_contents(plain.contents(), expected)
+
+
+def test_tables_of_others_stay(tmp_path: Path, project: ProjectMaker) -> None:
+    """A build has tables of its own for a while, and takes no other of their names."""
+    folder = OutputFolder(tmp_path / "out")
+    folder.write("first.jsonl", conversation("first"))
+    built = project(folder.path)
+    built.build_only()
+    names = ("read_event_lines", "reject_errors", "reject_scans")
+    with duckdb.connect(str(built.warehouse)) as connection:
+        for name in names:
+            connection.execute(f"create table {name} as select 'theirs' as owner")
+    folder.write("second.jsonl", joined(conversation("second")) + b"\xff\n")
+    built.build_only()
+    assert built.value("select count(distinct conversation_id) from conversations") == 2
+    assert [built.value(f"select owner from {name}") for name in names] == [
+        "theirs"
+    ] * len(names)
 
 
 def test_change_within_the_second_of_a_build(
