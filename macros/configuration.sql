@@ -1,14 +1,44 @@
 {#- Where things are. A dbt variable wins over the environment variable of the same
-    name in upper case, which wins over the default. -#}
+    name in upper case, which wins over the default. One that is set but empty is not set. -#}
+
+{% macro setting(name, default) %}
+    {%- set value = var(name, '') -%}
+    {%- if value is none or value == '' -%}{%- set value = env_var(name | upper, '') -%}{%- endif -%}
+    {%- if value is not string -%}
+        {{ exceptions.raise_compiler_error(name ~ " is " ~ value ~ ", which is no text.") }}
+    {%- endif -%}
+    {{- return(value or default) -}}
+{% endmacro %}
 
 {% macro pidgin_output_dir() %}
-    {%- set folder = var('pidgin_output_dir', env_var('PIDGIN_OUTPUT_DIR', 'sample_data/pidgin_output')) -%}
-    {{- return(folder.rstrip('/') or '/') -}}
+    {{- return(resolved_path(setting('pidgin_output_dir', 'sample_data/pidgin_output'))) -}}
 {% endmacro %}
 
 {% macro pidgin_archive_dir() %}
-    {%- set folder = var('pidgin_archive_dir', env_var('PIDGIN_ARCHIVE_DIR', '')) -%}
-    {{- return((folder or pidgin_output_dir() ~ '/archive').rstrip('/')) -}}
+    {{- return(resolved_path(setting('pidgin_archive_dir', pidgin_output_dir() ~ '/archive'))) -}}
+{% endmacro %}
+
+{% macro pidgin_timezone() %}
+    {{- return(setting('pidgin_timezone', 'UTC')) -}}
+{% endmacro %}
+
+{#- The one spelling of a path. Without the project's plugin, what can be known without looking
+    at the disk: symbolic links stay. -#}
+{% macro resolved_path(path) %}
+    {%- if execute and has_python_function('resolved_path') -%}
+        {{- return(run_query("select resolved_path(" ~ sql_string(path) ~ ")").rows[0][0]) -}}
+    {%- endif -%}
+    {%- set path = modules.re.sub('^file://(localhost(?=/))?', '', path) -%}
+    {%- if path == '~' or path.startswith('~/') -%}{%- set path = env_var('HOME', '~') ~ path[1:] -%}{%- endif -%}
+    {%- set steps = [] -%}
+    {%- for step in path.split('/') if step not in ['', '.'] -%}
+        {%- if step == '..' and steps and steps[-1] != '..' -%}
+            {%- do steps.pop() -%}
+        {%- elif step != '..' or not path.startswith('/') -%}
+            {%- do steps.append(step) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{- return(('/' if path.startswith('/') else '') ~ steps | join('/') or '.') -}}
 {% endmacro %}
 
 {#- The thresholds of conversation_patterns as one text: they belong to what a row was
@@ -25,8 +55,4 @@
         {%- do thresholds.append(name ~ '=' ~ var(name)) -%}
     {%- endfor -%}
     {{- return(thresholds | join(' ')) -}}
-{% endmacro %}
-
-{% macro pidgin_timezone() %}
-    {{- return(var('pidgin_timezone', env_var('PIDGIN_TIMEZONE', 'UTC'))) -}}
 {% endmacro %}

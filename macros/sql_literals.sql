@@ -14,3 +14,10 @@
 {% macro glob_literal(path) %}
     {{- return(path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]')) -}}
 {% endmacro %}
+
+{#- Such paths as string literals. -#}
+{% macro literal_paths(paths) %}
+    {%- set literals = [] -%}
+    {%- for path in paths %}{% do literals.append(glob_literal(path)) %}{% endfor -%}
+    {{- return(sql_strings(literals)) -}}
+{% endmacro %}

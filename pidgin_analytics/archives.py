@@ -20,7 +20,9 @@ from pathlib import Path, PurePosixPath
 import duckdb
 
 # As archive_experiments writes it; what a later version changes, this one cannot read.
-FORMAT = "1"
+# The first had no parts of lines.
+FORMAT = "2"
+READABLE_FORMATS = ("1", "2")
 # A file at a time: one may fill much of the memory.
 FILES = """
     select
@@ -34,14 +36,14 @@ FILES = """
                 coalesce(
                     (
                         select string_agg(line, chr(10) order by line_number)
-                        from read_parquet($archive) as lines
+                        from read_parquet($archive, hive_partitioning = false) as lines
                         where lines.source_file = $file and lines.line_number > 0
                     ),
                     ''
                 ) || if(files.is_terminated, chr(10), '')
             )
         ) as content
-    from read_parquet($archive) as files
+    from read_parquet($archive, hive_partitioning = false) as files
     where files.source_file = $file and files.line_number = 0
 """
 
@@ -49,6 +51,7 @@ FILES = """
 COLUMNS = {
     "source_file": "VARCHAR",
     "line_number": "BIGINT",
+    "line_part": "INTEGER",
     "line_kind": "VARCHAR",
     "event_id": "UUID",
     "event_type": "VARCHAR",
@@ -111,20 +114,22 @@ def archived_files(
                 " where decode(key) = 'pidgin_archive_format'",
                 [path],
             ).fetchone() or (None,)
-            if versions != [FORMAT]:
+            if versions not in [[known] for known in READABLE_FORMATS]:
                 raise ArchiveError(
-                    f"It is no archive of format {FORMAT}, but {versions or 'another'}."
+                    f"It is no archive of format {' or '.join(READABLE_FORMATS)}, but"
+                    f" {versions or 'another'}."
                 )
             found = connection.execute(
                 "select column_name, column_type from (describe from"
                 " read_parquet(?, hive_partitioning = false))",
                 [path],
             ).fetchall()
-            if dict(found) != COLUMNS:
+            if {"line_part": "INTEGER", **dict(found)} != COLUMNS:
                 raise ArchiveError("Its columns are not those of an archive.")
             rows = connection.execute(
-                "select 1 from read_parquet(?) where line_kind = 'event'"
-                " and event_id != cast(md5(line) as uuid) limit 1",
+                "select 1 from read_parquet(?, hive_partitioning = false)"
+                " where line_kind = 'event' and event_id != cast(md5(line) as uuid)"
+                " limit 1",
                 [path],
             ).fetchall()
             if rows:
@@ -133,7 +138,8 @@ def archived_files(
                 names = [
                     name
                     for (name,) in connection.execute(
-                        "select distinct source_file from read_parquet(?)"
+                        "select distinct source_file from"
+                        " read_parquet(?, hive_partitioning = false)"
                         " order by source_file",
                         [path],
                     ).fetchall()
@@ -165,7 +171,7 @@ def _archived_file(
 
 def is_log(name: str) -> bool:
     """Whether a file of Pidgin is a log; else it is a manifest."""
-    return name.endswith(".jsonl")
+    return bool(re.search(r"\.(jsonl|ndjson)(\.gz|\.zst)?$", name, re.IGNORECASE))
 
 
 def archive_problem(archive: str) -> str | None:

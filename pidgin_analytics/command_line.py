@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
-from pidgin_analytics import archives, legacy, legacy_import
+from pidgin_analytics import archives, legacy, legacy_import, settings
 
 PROJECT = Path(__file__).parents[1]
 
@@ -104,7 +103,7 @@ def import_legacy(database: Path, dry_run: bool) -> None:
             for conversation in experiment.conversations
         ]
         count = counted(len(conversations), "conversation")
-        say(f"{database}: {found.kind}, {count}; into {archive_dir()}")
+        say(f"{database}: {found.kind}, {count}; into {settings.archive_dir()}")
         for problem in found.problems:
             say(f"Left out. {problem}")
         if not dry_run:
@@ -132,7 +131,9 @@ def import_experiment(
             chosen.append(conversation)
     if experiment.conversations and not chosen:
         return False
-    archive, files = legacy_import.archive_of(experiment, chosen, held, archive_dir())
+    archive, files = legacy_import.archive_of(
+        experiment, chosen, held, Path(settings.archive_dir())
+    )
     if not files:
         return False
     said = f"{experiment.experiment_id}: {counted(len(chosen), 'conversation')}"
@@ -156,12 +157,12 @@ def import_experiment(
 
 def held_conversations(*, is_optional: bool) -> legacy_import.Held:
     """Ask the warehouse what it holds."""
-    warehouse = Path(os.environ.get("PIDGIN_WAREHOUSE", "warehouse/pidgin.duckdb"))
+    warehouse = Path(settings.warehouse())
     if is_optional and not warehouse.exists():
         say("There is no warehouse yet, so it is not known what is here already.")
         return legacy_import.Held()
     try:
-        return legacy_import.held_by(warehouse, output_dir())
+        return legacy_import.held_by(warehouse, settings.output_dir())
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise click.ClickException(
@@ -169,20 +170,9 @@ def held_conversations(*, is_optional: bool) -> legacy_import.Held:
         ) from error
 
 
-def output_dir() -> str:
-    """Return Pidgin's output folder, as the macro of this name does."""
-    folder = os.environ.get("PIDGIN_OUTPUT_DIR", "sample_data/pidgin_output")
-    return folder.rstrip("/") or "/"
-
-
-def archive_dir() -> Path:
-    """Return the folder of archives, as the macro of this name does."""
-    return Path(os.environ.get("PIDGIN_ARCHIVE_DIR") or f"{output_dir()}/archive")
-
-
 def zone() -> ZoneInfo:
     """Return the zone of naive times."""
-    name = os.environ.get("PIDGIN_TIMEZONE", "UTC")
+    name = settings.setting("PIDGIN_TIMEZONE", "UTC")
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:

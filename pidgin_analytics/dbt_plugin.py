@@ -19,10 +19,15 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
-from pidgin_analytics import archives
+from pidgin_analytics import archives, logs, settings
 
 # With the types of what they take and give.
 FILE_FUNCTIONS = (
+    (settings.resolved_path, ["VARCHAR"], "VARCHAR"),
+    (settings.folder_problem, ["VARCHAR"], "VARCHAR"),
+    (logs.unreadable_folders, ["VARCHAR"], "VARCHAR[]"),
+    (logs.unpack_log, ["VARCHAR", "VARCHAR"], "VARCHAR"),
+    (logs.clear_folder, ["VARCHAR"], "VARCHAR"),
     (archives.archive_problem, ["VARCHAR"], "VARCHAR"),
     (archives.make_folder, ["VARCHAR"], "VARCHAR"),
     (archives.publish_archive, ["VARCHAR", "VARCHAR"], "VARCHAR"),
@@ -47,6 +52,14 @@ def zlib_compressed_sizes(texts: pa.ChunkedArray | pa.Array) -> pa.Array:
         ],
         type=pa.int64(),
     )
+
+
+# Those that are asked of many values take and give all of a vector.
+VECTOR_FUNCTIONS = (
+    ("zlib_compressed_size", zlib_compressed_sizes, "BIGINT", False),
+    ("file_problem", logs.file_problems, "VARCHAR", True),
+    ("is_compressed", logs.are_compressed, "BOOLEAN", True),
+)
 
 
 def is_moment(text: str) -> bool:
@@ -110,7 +123,8 @@ class Plugin(BasePlugin):
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """Take the profile's settings."""
         self._as_of = str(plugin_config.get("as_of", ""))
-        self._present = Path(plugin_config.get("present_warehouse", ""))
+        present = str(plugin_config.get("present_warehouse", ""))
+        self._present = Path(settings.warehouse_path(present))
 
     def update_connection_config(
         self,
@@ -125,13 +139,15 @@ class Plugin(BasePlugin):
 
         Raises:
             DbtRuntimeError: the warehouse cannot be written, the present one cannot be
-                read, or ``as_of`` is no moment; the message says which and why.
+                read, or a setting is none; the message says which and why.
         """
         if self._as_of and not is_moment(self._as_of):
             raise DbtRuntimeError(
                 f"as_of is {self._as_of}, which is no moment; write one such as"
                 " 2026-03-01 12:00:00+00."
             )
+        _check_memory_limit((creds.settings or {}).get("memory_limit"))
+        creds.path = settings.warehouse_path(creds.path)
         path = Path(creds.path)
         with _one_sentence(f"PIDGIN_WAREHOUSE is {path}, which cannot be written"):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -152,16 +168,19 @@ class Plugin(BasePlugin):
         """Register what SQL lacks.
 
         ``zlib_compressed_size(VARCHAR) -> BIGINT`` is NULL for NULL. The functions of
-        ``pidgin_analytics.archives`` take and give what their signatures say; they act
-        on files, and only the operations on archives call them.
+        ``archives``, ``logs`` and ``settings`` take and give what their signatures say
+        and look at files.
         """
-        conn.create_function(  # type: ignore[call-overload]
-            "zlib_compressed_size",
-            zlib_compressed_sizes,
-            ["VARCHAR"],
-            "BIGINT",
-            type="arrow",
-        )
+        for name, vector_function, result, looks_at_files in VECTOR_FUNCTIONS:
+            conn.create_function(  # type: ignore[call-overload]
+                name,
+                vector_function,
+                ["VARCHAR"],
+                result,
+                type="arrow",
+                null_handling="special",
+                side_effects=looks_at_files,
+            )
         for function, arguments, result in FILE_FUNCTIONS:
             conn.create_function(  # type: ignore[call-overload]
                 function.__name__,
@@ -171,3 +190,14 @@ class Plugin(BasePlugin):
                 null_handling="special",
                 side_effects=True,
             )
+
+
+def _check_memory_limit(limit: object) -> None:
+    """Let DuckDB say whether it takes a memory limit, before a model meets it."""
+    try:
+        duckdb.connect(config={"memory_limit": str(limit or "4GB")}).close()
+    except duckdb.Error as error:
+        raise DbtRuntimeError(
+            f"PIDGIN_MEMORY_LIMIT is {limit}, which is no amount of memory; write one"
+            " such as 4GB."
+        ) from error

@@ -45,6 +45,7 @@ LINES = """
     select
         source_file,
         line_number,
+        if(line_number = 0, 0, 1) as line_part,
         line_kind,
         cast(md5(line) as uuid) as event_id,
         json_extract_string(envelope, '$.event_type') as event_type,

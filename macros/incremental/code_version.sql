@@ -3,11 +3,8 @@
     an older definition are found and built anew. A comment counts, too: computing once too often is
     cheaper than a number that nobody trusts. -#}
 {% macro code_version(patterns, settings='') -%}
-    {%- set project_dir = invocation_args_dict.get('project_dir') or '.' -%}
-    {%- set paths = [] -%}
-    {%- for pattern in patterns -%}
-        {%- do paths.append(glob_literal(project_dir) ~ '/' ~ pattern) -%}
-    {%- endfor -%}
+    {#- Relative to the project, where dbt works; whatever folders it lies in, no reader takes a
+        column from their names. -#}
     (
         select
             if(
@@ -15,7 +12,7 @@
                 md5(string_agg(content, chr(10) order by filename) || {{ sql_string(settings) }}),
                 error('The SQL of the project is not where dbt found the project.')
             )
-        from read_text([{{ sql_strings(paths) }}])
+        from read_text([{{ sql_strings(patterns) }}])
     )
 {%- endmacro %}
 
@@ -25,6 +22,7 @@
         [
             'models/staging/pidgin/*.sql', 'models/staging/pidgin/_pidgin__sources.yml',
             'macros/incremental/changed_files.sql', 'macros/incremental/empty_relations.sql',
+            'macros/incremental/output_files.sql',
             'macros/text/event_documents.sql'
         ],
         settings = var('rejected_line_length')

@@ -4,24 +4,24 @@
     {{- return("(select cast(null as varchar) as filename, cast(null as varchar) as line where false)") -}}
 {% endmacro %}
 
-{% macro empty_blobs() %}
-    {{- return("(select cast(null as varchar) as filename, cast(null as blob) as content where false)") -}}
-{% endmacro %}
-
 {#- The listing of changed files as a constant relation. -#}
 {% macro file_constants(files) %}
     select
         cast(path as varchar) as source_file,
         cast(size_bytes as bigint) as size_bytes,
         to_timestamp(modified_epoch) as modified_at,
-        cast(is_settled as boolean) as is_settled
+        cast(is_settled as boolean) as is_settled,
+        cast(problem as varchar) as problem
     from (
         values
         {% for file in files %}
-            ({{ sql_string(file.path) }}, {{ file.size }}, {{ file.modified_epoch }}, {{ file.is_settled }}),
+            (
+                {{ sql_string(file.path) }}, {{ file.size }}, {{ file.modified_epoch }}, {{ file.is_settled }},
+                {{ sql_string(file.problem) if file.problem else 'null' }}
+            ),
         {% endfor %}
-            (null, null, null, null)
-    ) as listed (path, size_bytes, modified_epoch, is_settled)
+            (null, null, null, null, null)
+    ) as listed (path, size_bytes, modified_epoch, is_settled, problem)
     where path is not null
 {% endmacro %}
 
@@ -34,7 +34,7 @@
 
 {% macro empty_archive() %}
     {%- set columns = {
-        'filename': 'varchar', 'source_file': 'varchar', 'line_number': 'bigint', 'line_kind': 'varchar',
+        'filename': 'varchar', 'source_file': 'varchar', 'line_number': 'bigint', 'line_part': 'integer', 'line_kind': 'varchar',
         'event_id': 'uuid', 'event_type': 'varchar', 'conversation_id': 'varchar', 'experiment_id': 'varchar',
         'logged_experiment_id': 'varchar', 'turn_number': 'integer', 'agent_id': 'varchar',
         'recorded_timestamp': 'varchar', 'timestamp': 'timestamptz', 'event_date': 'date', 'line': 'varchar',

@@ -25,6 +25,7 @@
     {%- if run_query(stale_tables()).rows[0][0] -%}
         {{ exceptions.raise_compiler_error("The tables are older than the event store; run dbt build first.") }}
     {%- endif -%}
+    {%- do list_output_files() -%}
     {%- do run_query("create or replace temporary table experiment_files as " ~ experiment_files()) -%}
     {%- set is_chosen = is_old_experiment(older_than_days, experiment_ids) -%}
     {%- set archives = [] -%}
@@ -204,15 +205,12 @@
 
     files_on_disk as (
 
-        {% for source_name in ['event_log_files', 'manifests'] %}
         select
             filename as source_file,
             size as size_bytes,
             last_modified as modified_at
 
-        from {{ listed_files(source_name) }}
-        {% if not loop.last %}union all{% endif %}
-        {% endfor %}
+        from {{ source('pidgin', 'files') }}
 
     ),
 
@@ -280,24 +278,6 @@
     order by experiments.experiment_id
 {%- endmacro %}
 
-{#- The files below the output folder now. A pattern without a match is an error to read_blob. -#}
-{% macro listed_files(source_name) -%}
-    {%- set names = {'event_log_files': '*.jsonl', 'manifests': 'manifest.json'} -%}
-    {%- set pattern = glob_literal(pidgin_output_dir()) ~ '/**/' ~ names[source_name] -%}
-    {%- set found = run_query("select count(*) from glob(" ~ sql_string(pattern) ~ ")").rows[0][0] -%}
-    {%- if found -%}
-        (select filename, size, last_modified from {{ source('pidgin', source_name) }})
-    {%- else -%}
-        (
-            select
-                cast(null as varchar) as filename,
-                cast(null as bigint) as size,
-                cast(null as timestamptz) as last_modified
-            where false
-        )
-    {%- endif -%}
-{%- endmacro %}
-
 {#- Writes the archive of one experiment, makes sure of it, and gives it its name. -#}
 {% macro archive_experiment(experiment_id) %}
     {%- set files = run_query(
@@ -321,7 +301,7 @@
     {%- do run_query(
         "copy (" ~ lines_to_archive(experiment_id, paths.log, paths.manifest) ~ ") to " ~ sql_string(part)
         ~ " (format parquet, compression zstd, compression_level 12, row_group_size 8192,"
-        ~ " kv_metadata {pidgin_archive_format: '1'})"
+        ~ " kv_metadata {pidgin_archive_format: '2'})"
     ) -%}
     {%- set faults = run_query(archive_faults(part, paths.log)).rows[0] -%}
     {%- if faults['problem'] or faults['lost_lines'] or faults['other_lines'] -%}
@@ -442,6 +422,7 @@
     select
         {{ path_below_output_dir('source_file') }} as source_file,
         line_number,
+        line_part,
         line_kind,
         event_id,
         event_type,
@@ -472,6 +453,7 @@
     select
         {{ path_below_output_dir('filename') }} as source_file,
         0 as line_number,
+        0 as line_part,
         'manifest' as line_kind,
         {{ sql_string(experiment_id) }} as experiment_id,
         size as size_bytes,
@@ -483,7 +465,7 @@
     from {{ read_blobs(manifests) }}
     {% endif %}
 
-    order by source_file, line_number
+    order by source_file, line_number, line_part
 {%- endmacro %}
 
 {% macro path_below_output_dir(path) -%}
@@ -524,7 +506,7 @@
 {%- endmacro %}
 
 {% macro compared_columns() -%}
-    source_file, line_number, line_kind, event_id, event_type, conversation_id, experiment_id,
+    source_file, line_number, line_part, line_kind, event_id, event_type, conversation_id, experiment_id,
     turn_number, agent_id, recorded_timestamp, timestamp, event_data, reason, line_start, size_bytes, modified_at
 {%- endmacro %}
 
@@ -550,9 +532,9 @@
 {% macro delete_archived_logs(is_chosen, dry_run) %}
     {%- set logs = run_query(
         "select listed.filename, listed.size, archived.archive_file, archived.md5 from "
-        ~ listed_files('event_log_files') ~ " as listed inner join " ~ ref('stg_archive__lines') ~ " as archived"
+        ~ source('pidgin', 'files') ~ " as listed inner join " ~ ref('stg_archive__lines') ~ " as archived"
         ~ " on listed.filename = archived.source_file and listed.size = archived.size_bytes"
-        ~ " and listed.last_modified = archived.modified_at where archived.archive_file in ("
+        ~ " and listed.last_modified = archived.modified_at and archived.line_kind = 'file' where archived.archive_file in ("
         ~ "select files.archive_file from " ~ ref('stg_archive__lines') ~ " as files inner join "
         ~ ref('experiments') ~ " as experiments on files.archived_experiment_id = experiments.experiment_id"
         ~ " where files.line_number = 0 and " ~ is_chosen ~ ") order by listed.filename"

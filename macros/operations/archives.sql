@@ -1,5 +1,10 @@
 {#- What an archive holds, and which may be read. docs/decisions/0004-archives.md says why. -#}
 
+{#- Hands the archives to the session, in the variable pidgin_archives. -#}
+{% macro list_archives() %}
+    {%- if execute %}{% do set_files('pidgin_archives', archive_pattern()) %}{% endif -%}
+{% endmacro %}
+
 {% macro archive_pattern() %}
     {{- return(glob_literal(pidgin_archive_dir()) ~ '/**/*.parquet') -}}
 {% endmacro %}
@@ -39,11 +44,21 @@
 
 {% macro read_archives(archives) %}
     {{- return(
-        "read_parquet([" ~ sql_strings(archives | map('replace', '[', '[[]') | map('replace', '*', '[*]')
-        | map('replace', '?', '[?]') | list)
+        "read_parquet([" ~ literal_paths(archives)
         ~ "], filename = true, hive_partitioning = false, union_by_name = true)"
     ) -}}
 {% endmacro %}
+
+{#- The column line_part of archives. Those of the first format have none: their lines are whole. -#}
+{% macro archived_line_part(archives) -%}
+    {%- if archives and run_query(
+        "select count(*) from parquet_schema([" ~ literal_paths(archives) ~ "]) where name = 'line_part'"
+    ).rows[0][0] -%}
+        coalesce(line_part, 1)
+    {%- else -%}
+        1
+    {%- endif -%}
+{%- endmacro %}
 
 {#- A file that was archived more than once is what it was when it was last. Named one by one, because there
     are few, and a join would keep queries from passing over archives. -#}
@@ -109,8 +124,9 @@
     )
 
     select
-        {{ sql_string(pidgin_output_dir() ~ '/') }} || source_file as source_file,
+        {{ sql_string(pidgin_output_dir().rstrip('/') ~ '/') }} || source_file as source_file,
         line_number,
+        {{ archived_line_part(archives) }} as line_part,
         line_kind,
         event_id,
         event_type,

@@ -66,6 +66,57 @@
     )
 {%- endmacro %}
 
+{#- The kinds of event that some version of Pidgin has written. A file needs one of them to be a log
+    of its; beside one, events of any other name count as well. -#}
+{% macro is_known_event_type(event_type) -%}
+    {{ event_type }} in (
+        'ConversationStartEvent', 'ConversationCreated', 'ConversationEndEvent',
+        'ConversationBranchedEvent', 'ConversationPausedEvent', 'ConversationResumedEvent',
+        'SystemPromptEvent', 'TurnStartEvent', 'TurnCompleteEvent',
+        'MessageRequestEvent', 'MessageChunkEvent', 'MessageCompleteEvent',
+        'ThinkingCompleteEvent', 'TokenUsageEvent', 'MetricsCalculatedEvent',
+        'RateLimitPaceEvent', 'APIErrorEvent', 'ProviderTimeoutEvent', 'ContextLimitEvent',
+        'EmptyResponseEvent', 'ContextTruncationEvent', 'InterruptRequestEvent',
+        'ExperimentStartEvent', 'ExperimentCreated', 'ExperimentCompleteEvent',
+        'PostProcessingStartEvent', 'PostProcessingCompleteEvent'
+    )
+{%- endmacro %}
+
+{#- How the documents of all eras begin, where spaces may stand. Inside a text the quotes would
+    be escaped. -#}
+{% macro document_start() -%}
+    \{\s*"(?:conversation_id|timestamp|event_type|experiment_id)"\s*:
+{%- endmacro %}
+
+{#- Whether a document begins within a line, behind something else. -#}
+{% macro holds_documents(line) -%}
+    regexp_matches({{ line }}, '.{{ document_start() }}')
+{%- endmacro %}
+
+{#- A line, parted where documents begin in it; without white space around the parts. The nested
+    object of the first era, "data", begins like a document and is none. -#}
+{% macro parts_of_line(line) -%}
+    list_transform(
+        list_filter(
+            string_split(
+                replace(
+                    regexp_replace(
+                        regexp_replace({{ line }}, '("data"\s*:\s*)\{', '\1' || chr(1), 'g'),
+                        '({{ document_start() }})',
+                        chr(2) || '\1',
+                        'g'
+                    ),
+                    chr(1),
+                    '{'
+                ),
+                chr(2)
+            ),
+            lambda part: trim(part) != ''
+        ),
+        lambda part: trim(part, chr(9) || ' ')
+    )
+{%- endmacro %}
+
 {#- Lines of logs, of any relation that has source_file, line and escaped_line: what each says,
     without the line itself, which is most of the bytes. A line is NULL where it is not valid
     UTF-8; escaped_line then has it with its bytes escaped. -#}
@@ -125,11 +176,16 @@
             when json_type(document) != 'OBJECT' then 'not a JSON object'
             else 'no event_type'
         end as reason,
+        coalesce({{ is_known_event_type('event_type') }}, false) as is_known_event,
         if(
-            event_type is null,
+            not is_known_event,
             left(coalesce(line, escaped_line), {{ var('rejected_line_length') }}),
             null
         ) as line_start,
+        -- Within a CASE, because a condition beside another one is asked of every line.
+        case
+            when document is null then if({{ holds_documents('line') }}, line, null)
+        end as glued_line,
         if(event_type is not null, cast(md5(line) as uuid), null) as event_id,
         nullif(if(is_nested, envelope[7], envelope[3]), '') as conversation_id,
         nullif(if(is_nested, envelope[8], envelope[4]), '') as experiment_id,

@@ -1,6 +1,6 @@
 {#- Whether a file lies in the output folder: what the marts show. -#}
 {% macro is_in_output_dir(path) -%}
-    starts_with({{ path }}, {{ sql_string(pidgin_output_dir() ~ '/') }})
+    starts_with({{ path }}, {{ sql_string(pidgin_output_dir().rstrip('/') ~ '/') }})
 {%- endmacro %}
 
 {#- The folder that holds a file, without a trailing separator. -#}
@@ -12,24 +12,25 @@
     used: conversations/<day>/... (single chats, gathered by day as chats_<day>),
     exp_<hex> and experiment_<hex> with or without more behind them, <name>_<hex>; any other
     folder counts as an experiment of its own name. Logs of July 2025 lie in a folder events
-    below the experiment's. -#}
+    below the experiment's. The output folder itself only counts where it is such a one: somebody
+    pointed at a single experiment. -#}
 {% macro experiment_id_from_path(path, output_dir) -%}
     case
         when regexp_matches({{ path }}, '[/\\]conversations[/\\]\d{4}-\d{2}-\d{2}[/\\]')
             then 'chats_' || regexp_extract({{ path }}, '[/\\]conversations[/\\](\d{4}-\d{2}-\d{2})[/\\]', 1)
-        when regexp_matches({{ experiment_folder_name(path, output_dir) }}, '^(exp|experiment)_[0-9a-f]{8}(_|$)')
-            then regexp_extract({{ experiment_folder_name(path, output_dir) }}, '^(?:exp|experiment)_[0-9a-f]{8}')
-        when regexp_matches({{ experiment_folder_name(path, output_dir) }}, '_[0-9a-f]{8}$')
-            then 'experiment_' || right({{ experiment_folder_name(path, output_dir) }}, 8)
-        else coalesce(nullif({{ experiment_folder_name(path, output_dir) }}, ''), 'unfiled')
+        when regexp_matches({{ experiment_folder_name(path) }}, '^(exp|experiment)_[0-9a-f]{8}(_|$)')
+            then regexp_extract({{ experiment_folder_name(path) }}, '^(?:exp|experiment)_[0-9a-f]{8}')
+        when regexp_matches({{ experiment_folder_name(path) }}, '_[0-9a-f]{8}$')
+            then 'experiment_' || right({{ experiment_folder_name(path) }}, 8)
+        when {{ experiment_folder(path) }} = {{ output_dir }} then 'unfiled'
+        else {{ experiment_folder_name(path) }}
     end
 {%- endmacro %}
 
-{% macro experiment_folder_name(path, output_dir) -%}
-    regexp_extract(
-        regexp_replace(
-            substr({{ folder_of(path) }}, length({{ output_dir }}) + 1), '[/\\]events$', ''
-        ),
-        '[^/\\]*$'
-    )
+{% macro experiment_folder(path) -%}
+    regexp_replace({{ folder_of(path) }}, '[/\\]events$', '')
+{%- endmacro %}
+
+{% macro experiment_folder_name(path) -%}
+    regexp_extract({{ experiment_folder(path) }}, '[^/\\]*$')
 {%- endmacro %}

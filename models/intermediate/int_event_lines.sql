@@ -32,6 +32,7 @@ all_lines as not materialized (
     select
         source_file,
         line_number,
+        coalesce(line_part, 1) as line_part,
         line_kind,
         event_id,
         event_type,
@@ -59,6 +60,7 @@ all_lines as not materialized (
     select
         archived_lines.source_file,
         archived_lines.line_number,
+        archived_lines.line_part,
         archived_lines.line_kind,
         archived_lines.event_id,
         archived_lines.event_type,

@@ -8,6 +8,7 @@ not repeated in the other. Clarity goes before speed.
 from __future__ import annotations
 
 import functools
+import gzip
 import json
 import math
 import os
@@ -35,6 +36,19 @@ FAILED = {"error", "api_error", "exception"}
 TOKEN_EVENTS = ("TokenUsageEvent", "MessageCompleteEvent", "ThinkingCompleteEvent")
 NO_REPLY = "[Unable to generate response due to API error]"
 WHITESPACE = " \t\n\r\f"
+# The names of Pidgin's events, of all versions, without their common ending.
+KNOWN_EVENTS = {
+    *("ConversationStart", "ConversationEnd", "ConversationBranched"),
+    *("ConversationPaused", "ConversationResumed", "SystemPrompt"),
+    *("TurnStart", "TurnComplete", "MessageRequest", "MessageChunk"),
+    *("MessageComplete", "ThinkingComplete", "TokenUsage", "MetricsCalculated"),
+    *("RateLimitPace", "APIError", "ProviderTimeout", "ContextLimit"),
+    *("EmptyResponse", "ContextTruncation", "InterruptRequest"),
+    *("ExperimentStart", "ExperimentComplete"),
+    *("PostProcessingStart", "PostProcessingComplete"),
+}
+LOGS = r"(?!\._).*\.(?i:(jsonl|ndjson)(\.gz|\.zst)?)"
+DOCUMENT_START = r'\{\s*"(?:conversation_id|timestamp|event_type|experiment_id)"\s*:'
 
 
 @dataclass(frozen=True)
@@ -54,12 +68,13 @@ class Event:
 
 @dataclass(frozen=True)
 class Line:
-    """One physical line of a log."""
+    """One physical line of a log, or a part of one that holds several."""
 
     source_file: str
     line_number: int
     kind: Kind
     event: Event | None = None
+    raw: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -172,24 +187,67 @@ def parse_integer(digits: str) -> float:
     return int(digits) if len(digits) < 1000 else float(digits)
 
 
+def parts_of(raw: bytes) -> list[bytes]:
+    """Part a line in which documents begin behind something else.
+
+    A line stays whole if it is a document, or if none of its parts is an event.
+    """
+    text, document = parse_line(raw)
+    if text is None or document is not None:
+        return [raw]
+    starts = [
+        found.start()
+        for found in re.finditer(DOCUMENT_START, text, re.ASCII)
+        # The fields of an event of June 2025.
+        if not re.search(r'"data"\s*:\s*$', text[: found.start()], re.ASCII)
+    ]
+    ends = [*starts[1:], None] if starts[:1] == [0] else [*starts, None]
+    begins = starts if starts[:1] == [0] else [0, *starts]
+    parts = [
+        text[begin:end].strip(" \t").encode()
+        for begin, end in zip(begins, ends, strict=True)
+    ]
+    parts = [part for part in parts if part]
+    return parts if any(parse_line(part)[1] for part in parts) else [raw]
+
+
 def read_lines(path: Path, timezone: str = "UTC") -> list[Line]:
     """Classify every line of one file, duplicates aside."""
     name = str(path)
-    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     lines = []
-    for number, (raw, is_terminated) in enumerate(split_lines(content), start=1):
+    for number, (raw, is_terminated) in enumerate(
+        split_lines(unpacked(path).removeprefix(b"\xef\xbb\xbf")), start=1
+    ):
         if not raw.strip(WHITESPACE.encode()):
             lines.append(Line(name, number, "blank"))
             continue
-        _, document = parse_line(raw)
-        if document:
-            event = make_event(name, number, document, timezone)
-            lines.append(Line(name, number, "event", event))
-        elif document is None and not is_terminated:
-            lines.append(Line(name, number, "pending"))
-        else:
-            lines.append(Line(name, number, "rejected"))
-    return lines
+        parts = parts_of(raw)
+        for part in parts:
+            _, document = parse_line(part)
+            if document:
+                event = make_event(name, number, document, timezone)
+                lines.append(Line(name, number, "event", event, part))
+            elif document is None and not is_terminated and part is parts[-1]:
+                lines.append(Line(name, number, "pending"))
+            else:
+                lines.append(Line(name, number, "rejected"))
+    if any(
+        line.event.event_type.removesuffix("Event") in KNOWN_EVENTS
+        for line in lines
+        if line.event
+    ):
+        return lines
+    # The log of another program.
+    return [
+        Line(name, line.line_number, "rejected") if line.event else line
+        for line in lines
+    ]
+
+
+def unpacked(path: Path) -> bytes:
+    """Return the bytes of a log, which may be compressed."""
+    content = path.read_bytes()
+    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
 
 
 def make_event(
@@ -269,13 +327,13 @@ def status_of(reason: str | None) -> str:
     return "failed" if reason in FAILED else "interrupted"
 
 
-def files_below(folder: Path, suffix: str) -> list[Path]:
-    """Find files by the end of their names, in every folder, not through links."""
+def files_below(folder: Path, pattern: str) -> list[Path]:
+    """Find files by their names, in every folder, not through links."""
     return sorted(
         path
         for parent, _, names in os.walk(folder)
         for name in names
-        if name.endswith(suffix) and (path := Path(parent, name)).is_file()
+        if re.fullmatch(pattern, name) and (path := Path(parent, name)).is_file()
     )
 
 
@@ -289,17 +347,14 @@ class Logs:
         self.lines: list[Line] = []
         seen: set[bytes] = set()
         # Bytes are compared and not events: two events that say the same are two.
-        for path in files_below(folder, ".jsonl"):
-            raw_lines = split_lines(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
-            for line, (raw, _) in zip(
-                read_lines(path, timezone), raw_lines, strict=True
-            ):
-                if line.kind == "event" and raw in seen:
+        for path in files_below(folder, LOGS):
+            for line in read_lines(path, timezone):
+                if line.kind == "event" and line.raw in seen:
                     self.lines.append(
                         Line(line.source_file, line.line_number, "duplicate")
                     )
                     continue
-                seen.add(raw)
+                seen.add(line.raw)
                 self.lines.append(line)
         self.events = [line.event for line in self.lines if line.event is not None]
 
@@ -307,7 +362,7 @@ class Logs:
     def files(self) -> dict[str, FileCounts]:
         """Count the lines of every file."""
         kinds: dict[str, Counter[Kind]] = {
-            str(path): Counter() for path in files_below(self.folder, ".jsonl")
+            str(path): Counter() for path in files_below(self.folder, LOGS)
         }
         for line in self.lines:
             kinds[line.source_file][line.kind] += 1

@@ -7,6 +7,7 @@ compares every row of every mart with those of a new warehouse over the same fol
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import threading
@@ -196,7 +197,7 @@ def test_nothing_new_changes_nothing(history: History) -> None:
 
 
 def test_other_folder_and_back(history: History) -> None:
-    """One warehouse can follow several folders; its marts show the configured one."""
+    """One warehouse can follow several folders, one at a time, if it is told to."""
     other = OutputFolder(history.folder.path.parent / "another output")
     other.write("other_00000001/events_other.jsonl", conversation("other"))
     # Shares lines and an experiment's id with the first folder.
@@ -204,9 +205,20 @@ def test_other_folder_and_back(history: History) -> None:
     elsewhere = History(other, history.project.reading(other.path), history.make)
     before = history.project.contents()
 
-    elsewhere.project.build_only()
+    refused = elsewhere.project.dbt("build")
+    assert not refused.success
+    assert f"conversations of {history.folder.path}, and PIDGIN_OUTPUT_DIR is now" in (
+        refused.text
+    )
+    assert_same_contents(history.project.contents(), before)
+
+    switch = ("--vars", json.dumps({"switch_output_dir": True}))
+    elsewhere.project.build_only(*switch)
     elsewhere.assert_equals_fresh_build()
-    history.project.build_only()
+    # From then on it is the folder of this warehouse.
+    elsewhere.project.build_only()
+    assert not history.project.dbt("build").success
+    history.project.build_only(*switch)
     assert_same_contents(history.project.contents(), before)
 
 

@@ -82,7 +82,8 @@ full join recounted_files
     on event_files.source_file = recounted_files.source_file
 
 where
-    recounted_files.file_count is distinct from 1
+    -- A log that could not be read has neither rows nor figures.
+    coalesce(recounted_files.file_count, 0) != if(event_files.line_count is null, 0, 1)
     or event_files.line_count is distinct from recounted_files.line_count
     or event_files.event_count is distinct from recounted_files.event_count
     or event_files.duplicate_count is distinct from recounted_files.duplicate_count

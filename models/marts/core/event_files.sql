@@ -14,6 +14,14 @@ duplicate_lines as (
 
 ),
 
+unreadable_files as (
+
+    select * from {{ ref('stg_pidgin__files') }}
+
+    where problem is not null
+
+),
+
 duplicate_counts as (
 
     select
@@ -36,7 +44,8 @@ line_counts as (
         count(*) filter (where line_kind = 'event') as readable_count,
         count(*) filter (where line_kind = 'rejected') as rejected_count,
         count(*) filter (where line_kind = 'pending') as pending_count,
-        bool_and(is_archived) as is_archived
+        bool_and(is_archived) as is_archived,
+        any_value(reason) filter (where line_kind = 'file') as problem
 
     from event_lines
 
@@ -45,17 +54,22 @@ line_counts as (
 )
 
 select
-    line_counts.source_file,
+    coalesce(line_counts.source_file, unreadable_files.source_file) as source_file,
     line_counts.size_bytes,
     line_counts.modified_at,
     line_counts.line_count,
     line_counts.readable_count - coalesce(duplicate_counts.duplicate_count, 0) as event_count,
-    coalesce(duplicate_counts.duplicate_count, 0) as duplicate_count,
+    if(line_counts.source_file is null, null, coalesce(duplicate_counts.duplicate_count, 0))
+        as duplicate_count,
     line_counts.rejected_count,
     line_counts.pending_count,
-    line_counts.is_archived
+    coalesce(line_counts.is_archived, false) as is_archived,
+    coalesce(unreadable_files.problem, line_counts.problem) as problem
 
 from line_counts
 
 left join duplicate_counts
     on line_counts.source_file = duplicate_counts.source_file
+
+full join unreadable_files
+    on line_counts.source_file = unreadable_files.source_file

@@ -9,7 +9,32 @@
     )
 }}
 
-{%- set archives = changed_files(source('archive', 'archives'), archive_pattern(), this) %}
+{%- do list_archives() %}
+{%- set listed_archives %}
+    (
+        select
+            filename as source_file,
+            size as size_bytes,
+            last_modified as modified_at,
+            cast(null as varchar) as problem
+
+        from {{ source('archive', 'archives') }}
+
+        where filename != 'dbt_project.yml'
+
+        union all
+
+        -- Without a size and a time, they are looked at by each build.
+        select
+            source_file,
+            0 as size_bytes,
+            to_timestamp(0) as modified_at,
+            problem
+
+        from (select unnest(getvariable('pidgin_archives_unreadable'), recursive := true))
+    )
+{%- endset %}
+{%- set archives = changed_files(listed_archives, this) %}
 
 with
 
@@ -22,7 +47,7 @@ changed_files as (
 checked_files as (
 
     select
-        *,
+        * exclude (problem),
         {{ archive_problem('source_file') }} as problem
 
     from changed_files

@@ -7,12 +7,12 @@
         full_refresh = false,
         contract = {'enforced': true},
         pre_hook = "{% if is_incremental() and has_python_function('archive_problem') %}{{ drop_archived_files(this, ref('stg_archive__lines')) }}{% endif %}",
-        post_hook = "drop table if exists temp.read_event_lines",
+        post_hook = ["drop table if exists temp.read_event_lines", "{{ delete_copies() }}"],
     )
 }}
 
 {%- set logs = read_changed_event_logs(
-    source('pidgin', 'event_log_files'),
+    ref('stg_pidgin__files'),
     source('pidgin', 'event_logs'),
     this,
     ref('stg_archive__lines'),
@@ -58,13 +58,13 @@ text_lines as (
 binary_files as (
 
     select
-        filename as source_file,
+        {{ original_file('filename', logs.copies) }} as source_file,
         string_split_regex(
             regexp_replace(cast(content as varchar), '^\\xEF\\xBB\\xBF', ''),
             '\\x0D\\x0A|\\x0A|\\x0D'
         ) as escaped_lines
 
-    from {{ read_blobs(logs.binary) if logs.binary else empty_blobs() }}
+    from {{ read_blobs(logs.binary) }}
 
 ),
 
@@ -99,34 +99,151 @@ binary_lines as (
 
 ),
 
-lines as (
+-- What is used more than once is read again, and not kept in memory meanwhile.
+whole_lines as not materialized (
 
-    select * from text_lines
+    select
+        *,
+        1 as line_part
+
+    from text_lines
 
     union all by name
 
-    select * from binary_lines
+    select
+        *,
+        1 as line_part
+
+    from binary_lines
+
+),
+
+-- Two writers at once, or one that was stopped and began again, may leave two events on a line,
+-- or half of one before another. Where a document begins inside a line that is none, the parts
+-- are looked at one by one.
+glued_lines as (
+
+    select
+        source_file,
+        line_number,
+        is_last_line,
+        {{ parts_of_line('glued_line') }} as line_parts
+
+    from whole_lines
+
+    where glued_line is not null
+
+),
+
+glued_parts as (
+
+    select
+        source_file,
+        line_number,
+        is_last_line,
+        generate_subscripts(line_parts, 1) as line_part,
+        len(line_parts) as part_count,
+        unnest(line_parts) as line,
+        cast(null as varchar) as escaped_line
+
+    from glued_lines
+
+),
+
+parsed_parts as (
+
+    {{ parsed_lines('glued_parts') }}
+
+),
+
+-- Parts only count where one of them is an event; else the line is rejected as it stands.
+saved_lines as (
+
+    select
+        source_file,
+        line_number
+
+    from parsed_parts
+
+    group by source_file, line_number
+
+    having bool_or(event_type is not null)
+
+),
+
+saved_parts as (
+
+    select parsed_parts.* replace (
+        parsed_parts.is_last_line and parsed_parts.line_part = parsed_parts.part_count as is_last_line
+    )
+
+    from parsed_parts
+
+    semi join saved_lines
+        on
+            parsed_parts.source_file = saved_lines.source_file
+            and parsed_parts.line_number = saved_lines.line_number
+
+),
+
+lines as not materialized (
+
+    select whole_lines.*
+
+    from whole_lines
+
+    anti join saved_lines
+        on
+            whole_lines.source_file = saved_lines.source_file
+            and whole_lines.line_number = saved_lines.line_number
+
+    union all by name
+
+    select * exclude (part_count)
+
+    from saved_parts
+
+),
+
+-- A file without a single event that Pidgin knows is the log of another program.
+pidgin_files as (
+
+    select distinct source_file
+
+    from lines
+
+    where is_known_event
 
 ),
 
 classified_lines as (
 
     select
-        * exclude (is_json, is_blank, is_last_line),
+        lines.* exclude (event_type, event_id, event_data, reason, line_start),
+        lines.event_type is not null and pidgin_files.source_file is null as is_foreign,
+        if(is_foreign, null, lines.event_type) as event_type,
+        if(is_foreign, null, lines.event_id) as event_id,
+        if(is_foreign, null, lines.event_data) as event_data,
+        if(is_foreign, 'no line of the file is an event of Pidgin', lines.reason) as reason,
+        if(is_foreign or lines.event_type is null, lines.line_start, null) as line_start,
         case
-            when event_type is not null then 'event'
+            when is_foreign then 'rejected'
+            when lines.event_type is not null then 'event'
             -- Its writer may still be in the middle of this line.
             when
-                not is_json
-                and is_last_line
-                and not {{ is_one_of('source_file', logs.terminated) }}
+                not lines.is_json
+                and lines.is_last_line
+                and not {{ is_one_of('lines.source_file', logs.terminated) }}
                 then 'pending'
             else 'rejected'
         end as line_kind
 
     from lines
 
-    where not is_blank
+    left join pidgin_files
+        on lines.source_file = pidgin_files.source_file
+
+    where not lines.is_blank
 
 ),
 
@@ -135,15 +252,17 @@ classified_lines as (
 files as (
 
     select
-        changed_files.*,
+        changed_files.* exclude (problem),
+        changed_files.problem as reason,
         0 as line_number,
+        0 as line_part,
         'file' as line_kind
 
     from changed_files
 
     where
         changed_files.source_file in (select text_files.source_file from text_files)
-        or {{ is_one_of('changed_files.source_file', logs.binary + logs.empty) }}
+        or {{ is_one_of('changed_files.source_file', logs.empty) }}
 
 ),
 
@@ -160,6 +279,7 @@ files_and_lines as (
 select
     source_file,
     cast(line_number as bigint) as line_number,
+    cast(line_part as integer) as line_part,
     line_kind,
     event_id,
     event_type,

@@ -10,11 +10,12 @@
 }}
 
 {%- set manifests = changed_files(
-    source('pidgin', 'manifests'),
-    glob_literal(pidgin_output_dir()) ~ '/**/manifest.json',
+    ref('stg_pidgin__files'),
     this,
-    ref('stg_archive__lines')
+    "file_kind = 'manifest' and problem is null",
+    ref('stg_archive__lines'),
 ) %}
+{%- do set_named_files('pidgin_changed_manifests', manifests | map(attribute='path') | list) if execute %}
 
 with
 
@@ -30,7 +31,9 @@ contents as (
         filename as source_file,
         try(decode(content)) as content
 
-    from {{ read_blobs(manifests | map(attribute='path') | list) if manifests else empty_blobs() }}
+    from {{ source('pidgin', 'manifests') }}
+
+    where filename != 'dbt_project.yml'
 
 ),
 

@@ -24,7 +24,11 @@ cases as (
         ('out/événements/events/c.jsonl', 'out', 'événements'),
         ('out/events/c.jsonl', 'out', 'unfiled'),
         ('out/c.jsonl', 'out', 'unfiled'),
-        ('/data/exp_0a1b2c3d/c.jsonl', '/data/exp_0a1b2c3d', 'unfiled'),
+        ('/data/exp_0a1b2c3d/c.jsonl', '/data/exp_0a1b2c3d', 'exp_0a1b2c3d'),
+        ('/data/exp_0a1b2c3d/events/c.jsonl', '/data/exp_0a1b2c3d', 'exp_0a1b2c3d'),
+        ('/data/exp_0a1b2c3d/events/c.jsonl', '/data/exp_0a1b2c3d/events', 'exp_0a1b2c3d'),
+        ('/data/tea_0a1b2c3d/events_conv_1.jsonl', '/data/tea_0a1b2c3d', 'experiment_0a1b2c3d'),
+        ('/data/my tea/events_conv_1.jsonl', '/data/my tea', 'unfiled'),
         ('C:\out\experiments\tea_0a1b2c3d\events\c.jsonl', 'C:\out', 'experiment_0a1b2c3d')
     ) as paths (source_file, output_dir, expected)
 

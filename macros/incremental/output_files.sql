@@ -1,0 +1,67 @@
+{#- Hands the files below the output folder to the session: those that may be read in the variable
+    pidgin_files, the others, with the reason, in pidgin_files_unreadable. Only Python can ask
+    without trying; without the plugin an unreadable file stops the build, and DuckDB names it. -#}
+{% macro list_output_files() %}
+    {%- if not execute -%}{{ return('') }}{%- endif -%}
+    {%- do set_files(
+        'pidgin_files',
+        glob_literal(pidgin_output_dir()) ~ '/**/*[jJ][sS][oO][nN]*',
+        is_log_or_manifest('file')
+    ) -%}
+    {%- set folders = "cast([] as varchar[])" -%}
+    {%- if has_python_function('unreadable_folders') -%}
+        {%- set folders = "unreadable_folders(" ~ sql_string(pidgin_output_dir()) ~ ")" -%}
+    {%- endif -%}
+    {%- do run_query("set variable pidgin_unreadable_folders = " ~ folders) -%}
+{% endmacro %}
+
+{#- Whether a file is one of Pidgin's by its name. What macOS keeps beside a file on foreign disks,
+    as ._name, is none. -#}
+{% macro is_log_or_manifest(path) -%}
+    regexp_matches(
+        {{ path }}, '[/\\](manifest\.json|[^/\\]*\.(?i:(jsonl|ndjson)(\.gz|\.zst)?))$'
+    )
+    and not regexp_matches({{ path }}, '[/\\]\._[^/\\]*$')
+{%- endmacro %}
+
+{#- The files that match a pattern and a condition, in a variable of the session, ready for a
+    reader that takes patterns. -#}
+{% macro set_files(variable, pattern, condition='true') %}
+    {%- set problem = 'file_problem(file)' if has_python_function('file_problem') else 'cast(null as varchar)' -%}
+    {%- do run_query(
+        "set variable " ~ variable ~ "_found = (select list({'source_file': file, 'problem': " ~ problem ~ "}"
+        ~ " order by file) from glob(" ~ sql_string(pattern) ~ ") where " ~ condition ~ ")"
+    ) -%}
+    {%- set found = "coalesce(getvariable('" ~ variable ~ "_found'), [])" -%}
+    {%- do run_query(
+        "set variable " ~ variable ~ " = cast(list_transform(list_filter(" ~ found ~ ", lambda found: found.problem is null),"
+        ~ " lambda found: " ~ literal_pattern('found.source_file') ~ ") as varchar[])"
+    ) -%}
+    {%- do run_query(
+        "set variable " ~ variable ~ "_unreadable = cast(list_filter(" ~ found ~ ", lambda found: found.problem is not null)"
+        ~ " as struct(source_file varchar, problem varchar)[])"
+    ) -%}
+{% endmacro %}
+
+{#- glob_literal of a value of SQL. -#}
+{% macro literal_pattern(path) -%}
+    regexp_replace({{ path }}, '([\[*?])', '[\1]', 'g')
+{%- endmacro %}
+
+{#- Certain files in a variable of the session, likewise. -#}
+{% macro set_named_files(variable, paths) %}
+    {%- do run_query("set variable " ~ variable ~ " = cast([" ~ literal_paths(paths) ~ "] as varchar[])") -%}
+{% endmacro %}
+
+{#- Whole files by name, as a relation of filename, content, size and last_modified. -#}
+{% macro read_blobs(paths) %}
+    {%- if not paths -%}
+        {{- return("(select cast(null as varchar) as filename, cast(null as blob) as content,"
+        ~ " cast(null as bigint) as size, cast(null as timestamptz) as last_modified where false)") -}}
+    {%- endif -%}
+    {#- In the company of a file of the project's own: see the sources. -#}
+    {{- return(
+        "(select * from read_blob(['dbt_project.yml', " ~ literal_paths(paths) ~ "])"
+        ~ " where filename != 'dbt_project.yml')"
+    ) -}}
+{% endmacro %}
