@@ -47,7 +47,7 @@ KNOWN_EVENTS = {
     *("ExperimentStart", "ExperimentComplete"),
     *("PostProcessingStart", "PostProcessingComplete"),
 }
-LOGS = r"(?!\._).*\.(?i:(jsonl|ndjson)(\.gz|\.zst)?)"
+LOGS = r"(?s)(?!\._).*\.(?i:(jsonl|ndjson)(\.gz|\.zst)?)"
 DOCUMENT_START = r'\{\s*"(?:conversation_id|timestamp|event_type|experiment_id)"\s*:'
 
 
@@ -504,7 +504,7 @@ class Logs:
     def manifests(self) -> list[Manifest]:
         """Read every manifest.json that may be Pidgin's."""
         result = []
-        for path in files_below(self.folder, "manifest.json"):
+        for path in files_below(self.folder, r"manifest\.json"):
             if path.name != "manifest.json":
                 continue
             try:

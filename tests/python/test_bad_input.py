@@ -164,7 +164,9 @@ def line_cases() -> Iterator[tuple[str, LineCase]]:
         "rrrr",
         *["no event_type"] * 4,
     )
-    yield case("new event types", joined([a.replace("SystemPrompt", "Brandnew")]), "e")
+    yield case(
+        "new event types", joined([a.replace("SystemPrompt", "Brandnew"), b]), "ee"
+    )
     yield case(
         "no conversation",
         joined(

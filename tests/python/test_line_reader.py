@@ -139,7 +139,7 @@ def test_each_line_is_taken_for_what_it_is(
     @example(b'{"event_type":"XEvent"}\x01\x02\x03\x04x\n{"event_type":"YEvent"}\n')
     def collect(content: bytes) -> None:
         # Files share no lines, so that a mistake in one makes no duplicate in another.
-        content = content.replace(b'Event"', b'%05d"' % len(contents))
+        content = content.replace(b'Event"', b'Event","file":"%05d"' % len(contents))
         path = folder.write(f"{len(contents):05}.jsonl", content)
         contents[str(path)] = content
 
