@@ -34,7 +34,7 @@ speech as (
         agent_id,
         -- Pidgin's placeholder for a reply that never came is nobody's speech. Left out here,
         -- because around the splitting of text a condition costs as much again.
-        if(is_api_error, null, content) as content,
+        if(is_spoken, content, null) as content,
         fingerprint
 
     from changed_messages

@@ -28,6 +28,12 @@ events as (
 
 ),
 
+messages as (
+
+    select * from {{ ref('messages') }}
+
+),
+
 changed_conversations as (
 
     select conversations.*
@@ -55,13 +61,40 @@ conversation_events as (
 
 ),
 
-{{ complete_turn_steps() }}
+{{ complete_turn_steps() }},
+
+-- Of the same state; after a build of a selection there may be others, and then these turns
+-- wait.
+changed_messages as (
+
+    select
+        messages.conversation_id,
+        messages.turn_number,
+        messages.is_turn_complete,
+        messages.is_spoken
+
+    from messages
+
+    semi join changed_conversations
+        on
+            messages.conversation_id = changed_conversations.conversation_id
+            and messages.fingerprint = changed_conversations.fingerprint
+
+),
+
+{{ spoken_turn_steps('changed_messages') }}
 
 select
     complete_turns.*,
+    spoken_turns.is_spoken,
     changed_conversations.fingerprint
 
 from complete_turns
+
+inner join spoken_turns
+    on
+        complete_turns.conversation_id = spoken_turns.conversation_id
+        and complete_turns.turn_number = spoken_turns.turn_number
 
 inner join changed_conversations
     on complete_turns.conversation_id = changed_conversations.conversation_id

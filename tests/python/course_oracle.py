@@ -91,15 +91,21 @@ def turns_of(project: Project) -> dict[str, dict[int, Values]]:
 
 
 def rolling_rows(turns: Sequence[Values]) -> list[Values]:
-    """Smooth both scores of a conversation's turns."""
+    """Smooth both scores of a conversation's turns, of those that were spoken."""
     result = []
-    for place in range(len(turns)):
-        five, ten = (turns[max(place + 1 - n, 0) : place + 1] for n in (5, 10))
-        row: Values = {"convergence_velocity": slope(five)}
+    counting = [
+        turn if turn["is_spoken"] else turn | dict.fromkeys(SCORES) for turn in turns
+    ]
+    for place, turn in enumerate(turns):
+        five, ten = (counting[max(place + 1 - n, 0) : place + 1] for n in (5, 10))
+        row: Values = {
+            "is_spoken": turn["is_spoken"],
+            "convergence_velocity": slope(five),
+        }
         for score, prefix in SCORES.items():
             last = [turn[score] for turn in five[-3:]]
             row |= {
-                score: last[-1],
+                score: turn[score],
                 f"{prefix}delta": difference(last),
                 f"{prefix}trend": trend(last),
                 f"{prefix}rolling_avg_5": mean(turn[score] for turn in five),
@@ -127,7 +133,7 @@ def difference(last: Sequence[float | None]) -> float | None:
     """Return the change from the last score but one to the last."""
     if len(last) < 2 or last[-1] is None or last[-2] is None:
         return None
-    return last[-1] - last[-2]
+    return float(Decimal(str(last[-1])) - Decimal(str(last[-2])))
 
 
 def slope(turns: Iterable[Values]) -> float | None:
@@ -166,7 +172,7 @@ def pattern_row(
         if all((number, agent) in messages for agent in AGENTS)
     ]
     live, balanced = (
-        [turn[score] for turn in turns.values() if turn[score] is not None]
+        [turns[number][score] for number in spoken if turns[number][score] is not None]
         for score in SCORES
     )
     patterns = {
@@ -224,7 +230,7 @@ def phases(
         return statistics.fmean((a, b)) > float(lines["echo_chamber_mimicry"])
 
     def is_symbolic(number: int) -> bool:
-        density = total(number, "symbol_density") / len(AGENTS)
+        density = total(number, "symbol_share") / len(AGENTS)
         return density > float(lines["symbolic_phase_density"])
 
     def is_short(number: int) -> bool:

@@ -116,6 +116,11 @@ class Message:
         return is_placeholder(self.content)
 
     @property
+    def is_spoken(self) -> bool:
+        """Whether somebody said this."""
+        return self.content is not None and not self.is_api_error
+
+    @property
     def tokens(self) -> list[str]:
         """Its words, as Pidgin counts them."""
         return re.findall(r"\b[\w']+\b", (self.content or "").lower())
@@ -453,6 +458,12 @@ class Logs:
                 content = turn.contents[agent] if turn else None
                 if content is None:
                     content = spoken_text(fields)
+                if is_placeholder(content):
+                    # Nobody counted the tokens of a reply that never came.
+                    fields = {
+                        name: None if name.endswith("_tokens") and value == 0 else value
+                        for name, value in fields.items()
+                    }
                 result[conversation_id, turn_number, agent] = Message(
                     content=content,
                     sent_at=reply.timestamp if reply else None,

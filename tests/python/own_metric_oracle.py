@@ -117,6 +117,20 @@ def pictograph_count(text: str) -> int:
     return sum(character in PICTOGRAPHS for character in text)
 
 
+def symbol_share(text: str) -> float:
+    """Tell the share of symbols among all but marks and what is never seen."""
+    kinds = [(unicodedata.category(letter), letter) for letter in text]
+    kinds = [each for each in kinds if not each[0].startswith("M") and each[0] != "Cf"]
+    symbols = 0
+    previous = ""
+    for kind, letter in kinds:
+        is_behind_a_word = kind.startswith("P") and previous.startswith("L")
+        if not (kind.startswith("L") or letter.isspace() or is_behind_a_word):
+            symbols += 1
+        previous = kind
+    return symbols / max(len(kinds), 1)
+
+
 def math_symbol_count(text: str) -> int:
     """Count the characters of Pidgin's set."""
     return sum(character in constants.MATH_SYMBOLS for character in text)
@@ -188,6 +202,7 @@ TEXT_METRICS: dict[str, Callable[[str], Any]] = {
     "question_density": question_density,
     "bigram_entropy": bigram_entropy,
     "pictograph_count": pictograph_count,
+    "symbol_share": symbol_share,
     "math_symbol_count": math_symbol_count,
     "proper_noun_count": proper_noun_count,
     "passive_voice": passive_voice,

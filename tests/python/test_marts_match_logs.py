@@ -209,13 +209,16 @@ def test_conversations(reading: Reading) -> None:
     """Conversations have their experiment, status, turns and scores."""
     actual = reading.keyed(
         "select conversation_id, experiment_id, status, end_reason, turn_count,"
-        " final_convergence, peak_convergence from conversations",
+        " final_convergence, peak_convergence, ended_on_placeholders"
+        " from conversations",
         1,
     )
     scores: dict[str, list[float]] = {}
-    for (conversation_id, _), turn in sorted(reading.logs.turns.items()):
-        if turn.score is not None:
-            scores.setdefault(conversation_id, []).append(turn.score)
+    is_last_spoken: dict[str, bool] = {}
+    for key, turn in sorted(reading.logs.turns.items()):
+        is_last_spoken[key[0]] = is_spoken(reading.logs, key)
+        if turn.score is not None and is_spoken(reading.logs, key):
+            scores.setdefault(key[0], []).append(turn.score)
     expected = {
         key: (
             reading.logs.memberships[key],
@@ -224,6 +227,7 @@ def test_conversations(reading: Reading) -> None:
             state.turn_count,
             scores[key][-1] if key in scores else None,
             max(scores[key]) if key in scores else None,
+            not is_last_spoken[key] if key in is_last_spoken else None,
         )
         for key, state in reading.logs.states().items()
     }
@@ -336,21 +340,25 @@ def spoken(logs: Logs, key: tuple[str, int]) -> dict[str, Message]:
     return {
         agent: message
         for agent, message in messages.items()
-        if message is not None
-        and message.content is not None
-        and not message.is_api_error
+        if message is not None and message.is_spoken
     }
 
 
+def is_spoken(logs: Logs, key: tuple[str, int]) -> bool:
+    """Tell whether both agents spoke in a complete turn."""
+    return len(spoken(logs, key)) == len(AGENTS)
+
+
 def test_turn_scores(reading: Reading) -> None:
-    """Each complete turn has the score that was recorded, and its time."""
+    """Each complete turn has the score that was recorded, and says who spoke."""
     actual = reading.keyed(
-        "select conversation_id, turn_number, convergence_score, timestamp"
+        "select conversation_id, turn_number, convergence_score, timestamp, is_spoken"
         " from turn_metrics",
         2,
     )
     expected = {
-        key: (turn.score, turn.completed_at) for key, turn in reading.logs.turns.items()
+        key: (turn.score, turn.completed_at, is_spoken(reading.logs, key))
+        for key, turn in reading.logs.turns.items()
     }
     assert_equal(actual, expected)
 
@@ -401,7 +409,7 @@ def test_word_frequencies(reading: Reading) -> None:
 
 
 def test_rolling_convergence(reading: Reading) -> None:
-    """A rolling average covers a turn and the four before it."""
+    """A rolling average covers a turn and the four before it, where agents spoke."""
     actual = reading.keyed(
         "select conversation_id, turn_number, convergence_score, rolling_avg_5"
         " from rolling_convergence",
@@ -412,22 +420,26 @@ def test_rolling_convergence(reading: Reading) -> None:
         numbers.setdefault(conversation_id, []).append(turn_number)
     expected = {}
     for conversation_id, ordered in numbers.items():
-        scores = [reading.logs.turns[conversation_id, n].score for n in ordered]
-        for index, turn_number in enumerate(ordered):
+        keys = [(conversation_id, number) for number in ordered]
+        scores = [
+            reading.logs.turns[key].score if is_spoken(reading.logs, key) else None
+            for key in keys
+        ]
+        for index, key in enumerate(keys):
             window = [s for s in scores[max(index - 4, 0) : index + 1] if s is not None]
-            expected[conversation_id, turn_number] = (
-                scores[index],
+            expected[key] = (
+                reading.logs.turns[key].score,
                 statistics.fmean(window) if window else None,
             )
     assert_equal(actual, expected, ROUNDING)
 
 
 def scores_of(logs: Logs, members: list[str]) -> list[float]:
-    """Return all scores of an experiment's turns."""
+    """Return all scores of the turns of an experiment in which both agents spoke."""
     return [
         turn.score
-        for (conversation_id, _), turn in logs.turns.items()
-        if conversation_id in members and turn.score is not None
+        for key, turn in logs.turns.items()
+        if key[0] in members and turn.score is not None and is_spoken(logs, key)
     ]
 
 
@@ -438,27 +450,122 @@ def slope(points: list[tuple[int, float]]) -> float | None:
     return statistics.linear_regression(*zip(*points, strict=True)).slope
 
 
+def slopes_within(points: list[tuple[str, int, float]]) -> float | None:
+    """Return the mean of the conversations' own slopes."""
+    slopes = [
+        slope([(number, score) for name, number, score in points if name == each])
+        for each in {name for name, _, _ in points}
+    ]
+    present = [each for each in slopes if each is not None]
+    return statistics.fmean(present) if present else None
+
+
+def summary(points: list[tuple[str, int, float]]) -> tuple[float | None, ...]:
+    """Summarise scores as the dashboard does."""
+    scores = [score for _, _, score in points]
+    return (
+        statistics.fmean(scores) if scores else None,
+        statistics.median(scores) if scores else None,
+        slope([(number, score) for _, number, score in points]),
+        slopes_within(points),
+    )
+
+
+def total(values: list[int | None]) -> int | None:
+    """Add up what is known."""
+    present = [value for value in values if value is not None]
+    return sum(present) if present else None
+
+
+FIGURES = (
+    "avg_convergence",
+    "median_convergence",
+    "convergence_trend",
+    "convergence_trend_within",
+)
+
+
 def test_experiment_dashboard(reading: Reading) -> None:
-    """The dashboard summarises all scores of all turns of an experiment."""
+    """The dashboard summarises an experiment's turns, messages, tokens and troubles."""
+    logs = reading.logs
+    columns = [*FIGURES, *(f"{figure}_balanced" for figure in FIGURES)]
     actual = reading.keyed(
-        "select experiment_id, conversations, avg_convergence, median_convergence,"
-        " convergence_trend from experiment_dashboard",
+        "select experiment_id, models, conversations, completed_conversations,"
+        " interrupted_conversations, failed_conversations, unfinished_conversations,"
+        " turns, spoken_turns, messages, words, prompt_tokens, completion_tokens,"
+        f" incidents, {', '.join(columns)} from experiment_dashboard",
         1,
     )
+    # Recomputed scores and incidents are compared with the logs elsewhere.
+    balanced = reading.keyed(
+        "select conversation_id, turn_number, convergence_balanced from turn_metrics",
+        2,
+    )
+    incidents = Counter(
+        name
+        for (name,) in reading.project.query("select conversation_id from incidents")
+    )
+    states = logs.states()
+    expected = {}
+    for experiment_id, members in logs.experiments.items():
+        turns = [key for key in logs.turns if key[0] in members]
+        spoken_turns = [key for key in turns if is_spoken(logs, key)]
+        messages = [m for key, m in logs.messages.items() if key[0] in members]
+        usage = [u for key, u in logs.usage.items() if key[0] in members]
+        statuses = Counter(states[member].status for member in members)
+        live = ((*key, logs.turns[key].score) for key in spoken_turns)
+        anew = ((*key, balanced[key]) for key in spoken_turns)
+        expected[experiment_id] = (
+            models_of(logs, members),
+            len(members),
+            statuses["completed"],
+            statuses["interrupted"],
+            statuses["failed"],
+            statuses["unfinished"],
+            len(turns),
+            len(spoken_turns),
+            len(messages),
+            sum(len(m.tokens) for m in messages if m.is_spoken and m.is_turn_complete),
+            total([u.prompt_tokens for u in usage]),
+            total([u.completion_tokens for u in usage]),
+            sum(incidents[member] for member in members),
+            *summary([(c, n, score) for c, n, score in live if score is not None]),
+            *summary([(c, n, score) for c, n, score in anew if score is not None]),
+        )
+    assert_equal(actual, expected, ROUNDING)
+
+
+def models_of(logs: Logs, members: list[str]) -> list[str] | None:
+    """Name the models of an experiment's conversations."""
+    names = set()
+    for member in members:
+        for event in logs.conversations[member]:
+            if event.event_type == "ConversationStartEvent":
+                for agent in AGENTS:
+                    nested = event.fields.get(agent) or {}
+                    names.add(event.fields.get(f"{agent}_model") or nested.get("model"))
+                break
+    return sorted(names - {None}) or None
+
+
+def test_experiment_costs(reading: Reading) -> None:
+    """An experiment's cost is that of all who spoke or used tokens, or not known."""
+    actual = reading.keyed(
+        "select experiment_id, cost_usd from experiment_dashboard", 1
+    )
+    costs = reading.keyed(
+        "select conversation_id, agent_id, cost_usd from token_usage", 2
+    )
+    speakers = {
+        (name, agent)
+        for (name, _, agent), message in reading.logs.messages.items()
+        if message.is_spoken
+    }
     expected = {}
     for experiment_id, members in reading.logs.experiments.items():
-        points = [
-            (turn_number, turn.score)
-            for (conversation_id, turn_number), turn in reading.logs.turns.items()
-            if conversation_id in members and turn.score is not None
-        ]
-        scores = [score for _, score in points]
-        expected[experiment_id] = (
-            len(members),
-            statistics.fmean(scores) if scores else None,
-            statistics.median(scores) if scores else None,
-            slope(points),
-        )
+        parts = [costs.get(key) for key in speakers | costs.keys() if key[0] in members]
+        is_known = bool(parts) and None not in parts
+        expected[experiment_id] = math.fsum(parts) if is_known else None
     assert_equal(actual, expected, ROUNDING)
 
 

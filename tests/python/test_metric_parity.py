@@ -139,7 +139,7 @@ def test_no_metric_is_left_out(reading: Reading) -> None:
     The score that only a database has is compared in test_legacy.py.
     """
     scores = {"convergence_score", "legacy_convergence_score"}
-    others = {*KEYS, *scores, "fingerprint", "timestamp"}
+    others = {*KEYS, *scores, "fingerprint", "timestamp", "is_spoken"}
     for mart, compared_columns in (
         ("message_metrics", MESSAGE_COLUMNS),
         ("turn_metrics", TURN_COLUMNS),
@@ -197,15 +197,24 @@ def test_one_profile_explains_the_recorded_scores(reading: Reading) -> None:
 
 
 def test_recorded_score_is_kept(reading: Reading) -> None:
-    """The recorded score and the time stand beside the computed ones."""
+    """The recorded score and the time stand beside the computed ones.
+
+    So does whether both agents spoke, for the recorded one does not tell.
+    """
     actual = {
         (conversation_id, number): tuple(values)
         for conversation_id, number, *values in reading.project.query(
-            "select conversation_id, turn_number, convergence_score, timestamp"
-            " from turn_metrics"
+            "select conversation_id, turn_number, convergence_score, timestamp,"
+            " is_spoken from turn_metrics"
         )
     }
+    spoken = {
+        (conversation_id, turn.number): turn.is_spoken
+        for conversation_id, turns in reading.conversations.items()
+        for turn in turns
+    }
     expected = {
-        key: (turn.score, turn.completed_at) for key, turn in reading.logs.turns.items()
+        key: (turn.score, turn.completed_at, spoken[key])
+        for key, turn in reading.logs.turns.items()
     }
     assert actual == expected

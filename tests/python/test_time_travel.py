@@ -114,11 +114,17 @@ def states(project: Project, moment: datetime) -> dict[str, list[str]]:
 
 
 def present_states(project: Project) -> dict[str, list[str]]:
-    """Return the tables that the functions are of."""
+    """Return the tables that the functions are of, as far as these go."""
     return {
-        name: project.rows(name, "* exclude (fingerprint)")
+        name: project.rows(name, ", ".join(columns_as_of(project, name)))
         for name in ("conversation_state", "experiment_dashboard")
     }
+
+
+def columns_as_of(project: Project, name: str) -> list[str]:
+    """Name the columns of a table that its function has, too."""
+    function = f"{name}_as_of(timestamptz '{START}')"
+    return [column for (column, *_) in project.query(f"describe from {function}")]
 
 
 def cut_log(path: Path, moment: datetime) -> None:

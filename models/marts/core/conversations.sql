@@ -135,8 +135,10 @@ turn_scores as (
     select
         turns.conversation_id,
         count(*) as turn_count,
-        arg_max(turns.convergence_score, turns.turn_number) as final_convergence,
-        max(turns.convergence_score) as peak_convergence
+        arg_max(turns.convergence_score, turns.turn_number) filter (where turns.is_spoken)
+            as final_convergence,
+        max(turns.convergence_score) filter (where turns.is_spoken) as peak_convergence,
+        not arg_max(turns.is_spoken, turns.turn_number) as ended_on_placeholders
 
     from turns
 
@@ -223,6 +225,7 @@ select
     branches.branched_from,
     turn_scores.final_convergence,
     turn_scores.peak_convergence,
+    turn_scores.ended_on_placeholders,
     changed_conversations.fingerprint
 
 from changed_conversations

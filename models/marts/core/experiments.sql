@@ -42,10 +42,10 @@ turn_totals as (
     select
         conversations.experiment_id,
         -- In order, so that the sum of floating-point numbers is the same each time.
-        avg(
-            turns.convergence_score
-            order by turns.conversation_id, turns.turn_number
-        ) as avg_convergence,
+        {{ rounded(
+            'avg(turns.convergence_score order by turns.conversation_id, turns.turn_number)'
+            ~ ' filter (where turns.is_spoken)'
+        ) }} as avg_convergence,
         count(*) as turn_count
 
     from turns

@@ -1,12 +1,4 @@
-{{
-    config(
-        materialized = 'incremental',
-        incremental_strategy = 'replace_changed',
-        unique_key = 'experiment_id',
-        on_schema_change = 'fail',
-        meta = {'fingerprints': 'experiments'},
-    )
-}}
+{{ config(materialized = 'view') }}
 
 with
 
@@ -16,67 +8,240 @@ experiments as (
 
 ),
 
+experiment_convergence as (
+
+    select * from {{ ref('int_experiment_convergence') }}
+
+),
+
 conversations as (
 
     select * from {{ ref('conversations') }}
 
 ),
 
-turn_metrics as (
+messages as (
 
-    select * from {{ ref('turn_metrics') }}
-
-),
-
-changed_experiments as (
-
-    select experiments.*
-
-    from experiments
-    {{ only_changed('experiments', ref('experiments'), 'experiment_id') }}
+    select * from {{ ref('messages') }}
 
 ),
 
-turn_totals as (
+message_metrics as (
+
+    select * from {{ ref('message_metrics') }}
+
+),
+
+token_usage as (
+
+    select * from {{ ref('token_usage') }}
+
+),
+
+incidents as (
+
+    select * from {{ ref('incidents') }}
+
+),
+
+conversation_totals as (
+
+    select
+        experiment_id,
+        {{ status_counts('status') }}
+
+    from conversations
+
+    group by experiment_id
+
+),
+
+conversation_models as (
+
+    select
+        experiment_id,
+        unnest([agent_a_model, agent_b_model]) as model
+
+    from conversations
+
+),
+
+experiment_models as (
+
+    select
+        experiment_id,
+        list(distinct model order by model) as models
+
+    from conversation_models
+
+    where model is not null
+
+    group by experiment_id
+
+),
+
+message_totals as (
 
     select
         conversations.experiment_id,
-        count(*) as turns,
-        {{ convergence_summary('turn_metrics') }}
+        count(*) as messages
 
-    from turn_metrics
+    from messages
 
     inner join conversations
         on
-            turn_metrics.conversation_id = conversations.conversation_id
-            and turn_metrics.fingerprint = conversations.fingerprint
+            messages.conversation_id = conversations.conversation_id
+            and messages.fingerprint = conversations.fingerprint
 
-    semi join changed_experiments
-        on conversations.experiment_id = changed_experiments.experiment_id
+    group by conversations.experiment_id
+
+),
+
+word_totals as (
+
+    select
+        conversations.experiment_id,
+        sum(message_metrics.word_count) as words
+
+    from message_metrics
+
+    inner join conversations
+        on
+            message_metrics.conversation_id = conversations.conversation_id
+            and message_metrics.fingerprint = conversations.fingerprint
+
+    group by conversations.experiment_id
+
+),
+
+incident_totals as (
+
+    select
+        conversations.experiment_id,
+        count(*) as incidents
+
+    from incidents
+
+    inner join conversations
+        on
+            incidents.conversation_id = conversations.conversation_id
+            and incidents.fingerprint = conversations.fingerprint
+
+    group by conversations.experiment_id
+
+),
+
+-- Who spoke has used tokens, logged or not.
+speakers as (
+
+    select distinct
+        conversation_id,
+        agent_id
+
+    from messages
+
+    where is_spoken
+
+),
+
+speaker_usage as (
+
+    select
+        coalesce(token_usage.conversation_id, speakers.conversation_id) as conversation_id,
+        token_usage.prompt_tokens,
+        token_usage.completion_tokens,
+        token_usage.cost_usd
+
+    from token_usage
+
+    full join speakers
+        on
+            token_usage.conversation_id = speakers.conversation_id
+            and token_usage.agent_id = speakers.agent_id
+
+),
+
+usage_totals as (
+
+    select
+        conversations.experiment_id,
+        sum(speaker_usage.prompt_tokens) as prompt_tokens,
+        sum(speaker_usage.completion_tokens) as completion_tokens,
+        -- A part is no total.
+        if(
+            bool_and(speaker_usage.cost_usd is not null),
+            {{ rounded('sum(speaker_usage.cost_usd order by speaker_usage.cost_usd)') }},
+            null
+        ) as cost_usd
+
+    from speaker_usage
+
+    inner join conversations
+        on speaker_usage.conversation_id = conversations.conversation_id
 
     group by conversations.experiment_id
 
 )
 
 select
-    changed_experiments.experiment_id,
-    changed_experiments.name,
-    changed_experiments.created_at,
-    changed_experiments.status,
-    struct_extract(changed_experiments.stats, 'total_conversations') as conversations,
-    struct_extract(changed_experiments.stats, 'total_turns') as turns,
-    turn_totals.avg_convergence,
-    turn_totals.median_convergence,
-    turn_totals.convergence_trend,
-    changed_experiments.fingerprint
+    experiments.experiment_id,
+    experiments.name,
+    experiments.created_at,
+    experiments.status,
+    experiment_models.models,
 
-from changed_experiments
+    -- how much there is
+    struct_extract(experiments.stats, 'total_conversations') as conversations,
+    cast(coalesce(conversation_totals.completed_count, 0) as integer) as completed_conversations,
+    cast(coalesce(conversation_totals.interrupted_count, 0) as integer)
+        as interrupted_conversations,
+    cast(coalesce(conversation_totals.failed_count, 0) as integer) as failed_conversations,
+    cast(coalesce(conversation_totals.unfinished_count, 0) as integer)
+        as unfinished_conversations,
+    experiment_convergence.turns,
+    experiment_convergence.spoken_turns,
+    coalesce(message_totals.messages, 0) as messages,
+    cast(coalesce(word_totals.words, 0) as bigint) as words,
+    cast(usage_totals.prompt_tokens as bigint) as prompt_tokens,
+    cast(usage_totals.completion_tokens as bigint) as completion_tokens,
+    usage_totals.cost_usd,
+    coalesce(incident_totals.incidents, 0) as incidents,
 
-left join turn_totals
-    on changed_experiments.experiment_id = turn_totals.experiment_id
+    -- the live score of spoken turns, as recorded
+    experiment_convergence.avg_convergence,
+    experiment_convergence.median_convergence,
+    experiment_convergence.convergence_trend,
+    experiment_convergence.convergence_trend_within,
 
--- Only where all its turns are there in their present state; after a build of a selection
--- they may not be.
-where
-    coalesce(turn_totals.turns, 0)
-    = struct_extract(changed_experiments.stats, 'total_turns')
+    -- and computed anew with the balanced profile
+    experiment_convergence.avg_convergence_balanced,
+    experiment_convergence.median_convergence_balanced,
+    experiment_convergence.convergence_trend_balanced,
+    experiment_convergence.convergence_trend_within_balanced,
+
+    experiments.fingerprint
+
+from experiments
+
+inner join experiment_convergence
+    on
+        experiments.experiment_id = experiment_convergence.experiment_id
+        and experiments.fingerprint = experiment_convergence.fingerprint
+
+left join conversation_totals
+    on experiments.experiment_id = conversation_totals.experiment_id
+
+left join experiment_models
+    on experiments.experiment_id = experiment_models.experiment_id
+
+left join message_totals
+    on experiments.experiment_id = message_totals.experiment_id
+
+left join word_totals
+    on experiments.experiment_id = word_totals.experiment_id
+
+left join usage_totals
+    on experiments.experiment_id = usage_totals.experiment_id
+
+left join incident_totals
+    on experiments.experiment_id = incident_totals.experiment_id

@@ -46,7 +46,7 @@ events as (
 
 ),
 
-conversation_events as (
+conversation_events as not materialized (
 
     select
         events.*,
@@ -64,6 +64,10 @@ conversation_events as (
 ),
 
 {{ complete_turn_steps() }},
+
+{{ message_steps() }},
+
+{{ spoken_turn_steps('messages') }},
 
 conversation_totals as (
 
@@ -83,20 +87,28 @@ conversation_totals as (
 
 ),
 
-turn_totals as (
+experiment_turns as (
 
     select
         conversations.experiment_id,
-        {{ convergence_summary('complete_turns') }}
+        complete_turns.conversation_id,
+        complete_turns.turn_number,
+        spoken_turns.is_spoken,
+        if(spoken_turns.is_spoken, complete_turns.convergence_score, null) as spoken_score
 
     from complete_turns
+
+    inner join spoken_turns
+        on
+            complete_turns.conversation_id = spoken_turns.conversation_id
+            and complete_turns.turn_number = spoken_turns.turn_number
 
     inner join conversations
         on complete_turns.conversation_id = conversations.conversation_id
 
-    group by conversations.experiment_id
-
 ),
+
+{{ experiment_convergence_steps({'spoken_score': ''}) }},
 
 known_experiments as (
 
@@ -147,15 +159,23 @@ select
     coalesce(known_experiments.manifest_created_at, conversation_totals.started_at) as created_at,
     {{ experiment_status('conversation_totals', 'known_experiments') }} as status,
     cast(coalesce(conversation_totals.conversation_count, 0) as integer) as conversations,
+    cast(coalesce(conversation_totals.completed_count, 0) as integer) as completed_conversations,
+    cast(coalesce(conversation_totals.interrupted_count, 0) as integer)
+        as interrupted_conversations,
+    cast(coalesce(conversation_totals.failed_count, 0) as integer) as failed_conversations,
+    cast(coalesce(conversation_totals.unfinished_count, 0) as integer)
+        as unfinished_conversations,
     cast(coalesce(conversation_totals.turn_count, 0) as integer) as turns,
-    turn_totals.avg_convergence,
-    turn_totals.median_convergence,
-    turn_totals.convergence_trend
+    cast(coalesce(experiment_convergence.spoken_turns, 0) as integer) as spoken_turns,
+    experiment_convergence.avg_convergence,
+    experiment_convergence.median_convergence,
+    experiment_convergence.convergence_trend,
+    experiment_convergence.convergence_trend_within
 
 from known_experiments
 
 left join conversation_totals
     on known_experiments.experiment_id = conversation_totals.experiment_id
 
-left join turn_totals
-    on known_experiments.experiment_id = turn_totals.experiment_id
+left join experiment_convergence
+    on known_experiments.experiment_id = experiment_convergence.experiment_id

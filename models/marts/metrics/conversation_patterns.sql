@@ -48,21 +48,21 @@ turn_totals as (
     select
         turn_metrics.conversation_id,
         count(*) as turn_count,
-        count(turn_metrics.vocabulary_overlap) as spoken_turn_count,
+        count(*) filter (where turn_metrics.is_spoken) as spoken_turn_count,
         -- In order, so that sums of floating-point numbers are the same each time.
-        avg(turn_metrics.convergence_score order by turn_metrics.turn_number) as mean_convergence,
+        {{ rounded(
+            'avg(turn_metrics.convergence_score order by turn_metrics.turn_number)'
+            ~ ' filter (where turn_metrics.is_spoken)'
+        ) }} as mean_convergence,
         arg_max(turn_metrics.convergence_balanced, turn_metrics.turn_number)
             as final_convergence_balanced,
         max(turn_metrics.convergence_balanced) as peak_convergence_balanced,
-        avg(turn_metrics.convergence_balanced order by turn_metrics.turn_number)
+        {{ rounded('avg(turn_metrics.convergence_balanced order by turn_metrics.turn_number)') }}
             as mean_convergence_balanced,
-        nullif(
-            regr_slope(
-                turn_metrics.convergence_balanced, turn_metrics.turn_number
-                order by turn_metrics.turn_number
-            ),
-            cast('nan' as double)
-        ) as convergence_velocity,
+        {{ rounded(slope(
+            'turn_metrics.convergence_balanced', 'turn_metrics.turn_number',
+            order='turn_metrics.turn_number'
+        )) }} as convergence_velocity,
         min(
             if(
                 struct_extract(turn_metrics.lexical_metrics, 'type_token_ratio')
@@ -94,7 +94,7 @@ message_totals as (
         sum(message_metrics.gratitude_markers) as gratitude_markers,
         sum(message_metrics.message_length) as characters,
         -- Of two messages, so the order of the sum does not matter.
-        avg(message_metrics.symbol_density) as symbol_density,
+        avg(message_metrics.symbol_share) as symbol_share,
         bool_or(
             message_metrics.agent_id = 'agent_a'
             and message_metrics.pictograph_count + message_metrics.arrow_count > 0
@@ -144,7 +144,7 @@ spoken_turns as (
         message_totals.words,
         message_totals.gratitude_markers,
         message_totals.characters,
-        message_totals.symbol_density,
+        message_totals.symbol_share,
         message_totals.has_symbols_a,
         message_totals.has_symbols_b,
         first_value(message_totals.characters) over conversation as initial_characters,
@@ -158,7 +158,7 @@ spoken_turns as (
             turn_metrics.conversation_id = message_totals.conversation_id
             and turn_metrics.turn_number = message_totals.turn_number
 
-    where turn_metrics.vocabulary_overlap is not null
+    where turn_metrics.is_spoken
 
     window conversation as (
         partition by turn_metrics.conversation_id
@@ -203,7 +203,7 @@ pattern_turns as (
             {
                 'pattern': 'symbolic_phase',
                 'turns': {{ var('symbolic_phase_turns') }},
-                'holds': symbol_density > {{ var('symbolic_phase_density') }}
+                'holds': symbol_share > {{ var('symbolic_phase_density') }}
             },
             {
                 'pattern': 'compression_phase',
@@ -427,9 +427,10 @@ select
     alignment_totals.first_half_baseline,
     alignment_totals.second_half_alignment,
     alignment_totals.second_half_baseline,
-    (alignment_totals.second_half_alignment - alignment_totals.second_half_baseline)
-    - (alignment_totals.first_half_alignment - alignment_totals.first_half_baseline)
-        as alignment_gain,
+    {{ rounded(
+        '(alignment_totals.second_half_alignment - alignment_totals.second_half_baseline)'
+        ~ ' - (alignment_totals.first_half_alignment - alignment_totals.first_half_baseline)'
+    ) }} as alignment_gain,
 
     changed_conversations.fingerprint
 

@@ -186,6 +186,8 @@ counts as (
     select
         *,
         length(content) as message_length,
+        -- Without the marks that belong to letters, and what is never seen.
+        regexp_replace(outline, '[\p{M}\p{Cf}]+', '', 'g') as unmarked_outline,
         len(tokens) as word_count,
         len(word_occurrences) as vocabulary_size,
         -- Pieces between runs of sentence marks that hold more than white space. Words here
@@ -259,6 +261,14 @@ select
     -- symbols
     length(regexp_replace(counts.outline, '[\p{L}{{ whitespace() }}]+', '', 'g'))
     / greatest(counts.message_length, 1) as symbol_density,
+    length(
+        regexp_replace(
+            counts.unmarked_outline, '\p{L}+\p{P}?|[{{ whitespace() }}]+', '', 'g'
+        )
+    )
+    / greatest(
+        counts.message_length - length(counts.outline) + length(counts.unmarked_outline), 1
+    ) as symbol_share,
     cast({{ match_count('counts.outline', '[' ~ pidgin_emoji() ~ ']+') }} as integer)
         as emoji_count,
     cast({{ match_count('counts.outline', '[' ~ pictographs() ~ ']') }} as integer)

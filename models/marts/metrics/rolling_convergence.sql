@@ -25,18 +25,31 @@ changed_turns as (
 
 ),
 
-deltas as (
+-- What agents did not say does not converge, whatever was recorded.
+spoken_scores as (
 
     select
         conversation_id,
         turn_number,
+        is_spoken,
         fingerprint,
         convergence_score,
         convergence_balanced,
-        convergence_score - lag(convergence_score) over conversation as delta,
-        convergence_balanced - lag(convergence_balanced) over conversation as balanced_delta
+        if(is_spoken, convergence_score, null) as spoken_score
 
     from changed_turns
+
+),
+
+deltas as (
+
+    select
+        *,
+        {{ rounded('spoken_score - lag(spoken_score) over conversation') }} as delta,
+        {{ rounded('convergence_balanced - lag(convergence_balanced) over conversation') }}
+            as balanced_delta
+
+    from spoken_scores
 
     window conversation as (
         partition by conversation_id
@@ -48,27 +61,29 @@ deltas as (
 select
     conversation_id,
     turn_number,
+    is_spoken,
 
     -- as recorded
     convergence_score,
     delta,
-    avg(convergence_score) over five_turns as rolling_avg_5,
-    avg(convergence_score) over ten_turns as rolling_avg_10,
-    stddev_samp(convergence_score) over five_turns as rolling_stddev_5,
-    stddev_samp(convergence_score) over ten_turns as rolling_stddev_10,
+    {{ rounded('avg(spoken_score) over five_turns') }} as rolling_avg_5,
+    {{ rounded('avg(spoken_score) over ten_turns') }} as rolling_avg_10,
+    {{ rounded('stddev_samp(spoken_score) over five_turns') }} as rolling_stddev_5,
+    {{ rounded('stddev_samp(spoken_score) over ten_turns') }} as rolling_stddev_10,
     {{ convergence_trend('delta', 'conversation') }} as trend,
 
     -- computed anew with the balanced profile
     convergence_balanced,
     balanced_delta,
-    avg(convergence_balanced) over five_turns as balanced_rolling_avg_5,
-    avg(convergence_balanced) over ten_turns as balanced_rolling_avg_10,
-    stddev_samp(convergence_balanced) over five_turns as balanced_rolling_stddev_5,
-    stddev_samp(convergence_balanced) over ten_turns as balanced_rolling_stddev_10,
+    {{ rounded('avg(convergence_balanced) over five_turns') }} as balanced_rolling_avg_5,
+    {{ rounded('avg(convergence_balanced) over ten_turns') }} as balanced_rolling_avg_10,
+    {{ rounded('stddev_samp(convergence_balanced) over five_turns') }}
+        as balanced_rolling_stddev_5,
+    {{ rounded('stddev_samp(convergence_balanced) over ten_turns') }}
+        as balanced_rolling_stddev_10,
     {{ convergence_trend('balanced_delta', 'conversation') }} as balanced_trend,
-    nullif(
-        regr_slope(convergence_balanced, turn_number) over five_turns, cast('nan' as double)
-    ) as convergence_velocity,
+    {{ rounded(slope('convergence_balanced', 'turn_number', over='five_turns')) }}
+        as convergence_velocity,
 
     fingerprint
 

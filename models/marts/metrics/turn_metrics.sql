@@ -62,8 +62,7 @@ turn_tokens as (
     select
         changed_turns.*,
         agent_a.token_text as a_token_text,
-        agent_b.token_text as b_token_text,
-        agent_a.token_text is not null and agent_b.token_text is not null as is_spoken
+        agent_b.token_text as b_token_text
 
     from changed_turns
 
@@ -388,6 +387,7 @@ scores as (
 select
     turn_frequencies.conversation_id,
     turn_frequencies.turn_number,
+    turn_frequencies.is_spoken,
     turn_frequencies.completed_at as timestamp,
 
     -- the live score, as recorded and computed anew

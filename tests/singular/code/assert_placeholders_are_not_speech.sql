@@ -55,6 +55,8 @@ left join message_tokens
 
 where
     not placeholders.is_api_error
+    or placeholders.is_spoken
+    or turn_metrics.is_spoken
     or message_tokens.token_text is not null
     or turn_metrics.vocabulary_overlap is not null
     or turn_metrics.lexical_metrics is not null

@@ -131,6 +131,10 @@ unmeasured_replies as (
 
     where
         (
+            messages.is_api_error
+            and 0 in (messages.prompt_tokens, messages.completion_tokens, messages.total_tokens)
+        )
+        or (
             messages.prompt_tokens is not null
             and not coalesce(
                 list_contains(agent_replies.prompt_tokens, messages.prompt_tokens), false
