@@ -58,7 +58,9 @@ conversation_events as (
 {{ complete_turn_steps() }}
 
 select
-    complete_turns.*,
+    complete_turns.conversation_id,
+    changed_conversations.experiment_id,
+    complete_turns.* exclude (conversation_id),
     changed_conversations.fingerprint
 
 from complete_turns

@@ -209,6 +209,7 @@ messages as (
 
 select
     messages.conversation_id,
+    changed_conversations.experiment_id,
     messages.turn_number,
     messages.agent_id,
     messages.content,
@@ -222,7 +223,6 @@ select
     try_cast(messages.field[8] as bigint) as response_time_ms,
     coalesce({{ is_api_error_placeholder('messages.content') }}, false) as is_api_error,
     messages.is_turn_complete,
-    cast(null as float[]) as embedding,
     changed_conversations.fingerprint
 
 from messages

@@ -29,6 +29,7 @@ deltas as (
 
     select
         conversation_id,
+        experiment_id,
         turn_number,
         fingerprint,
         convergence_score,
@@ -47,6 +48,7 @@ deltas as (
 
 select
     conversation_id,
+    experiment_id,
     turn_number,
 
     -- as recorded
