@@ -36,6 +36,18 @@ convergence_profiles as (
 
 ),
 
+model_aliases as (
+
+    select * from {{ ref('model_aliases') }}
+
+),
+
+model_providers as (
+
+    select * from {{ ref('model_providers') }}
+
+),
+
 conversations as (
 
     select
@@ -171,6 +183,8 @@ definitions as (
             (select sum(hash(incident_types)) from incident_types),
             (select sum(hash(linguistic_markers)) from linguistic_markers),
             (select sum(hash(convergence_profiles)) from convergence_profiles),
+            (select sum(hash(model_aliases)) from model_aliases),
+            (select sum(hash(model_providers)) from model_providers),
             {{ sql_string(pattern_thresholds()) }},
             {{ computing_version() }}
         ) as content_hash

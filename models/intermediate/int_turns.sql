@@ -85,7 +85,9 @@ changed_messages as (
 {{ spoken_turn_steps('changed_messages') }}
 
 select
-    complete_turns.*,
+    complete_turns.conversation_id,
+    changed_conversations.experiment_id,
+    complete_turns.* exclude (conversation_id),
     spoken_turns.is_spoken,
     changed_conversations.fingerprint
 

@@ -64,7 +64,9 @@ conversation_events as (
 {{ conversation_state_steps() }}
 
 select
-    states.*,
+    states.conversation_id,
+    changed_conversations.experiment_id,
+    states.* exclude (conversation_id),
     changed_conversations.fingerprint
 
 from states

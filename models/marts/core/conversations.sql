@@ -46,6 +46,18 @@ end_reasons as (
 
 ),
 
+model_aliases as (
+
+    select * from {{ ref('model_aliases') }}
+
+),
+
+model_providers as (
+
+    select * from {{ ref('model_providers') }}
+
+),
+
 changed_conversations as (
 
     select conversations.*
@@ -60,9 +72,13 @@ beginnings as (
     select
         events.conversation_id,
         events.event_type,
+        events.agent_id,
         events.event_data,
         conversation_files.file_order,
-        events.line_number
+        events.line_number,
+        struct_pack(
+            file_order := conversation_files.file_order, line_number := events.line_number
+        ) as position
 
     from events
 
@@ -74,7 +90,11 @@ beginnings as (
             events.conversation_id = conversation_files.conversation_id
             and events.source_file = conversation_files.source_file
 
-    where events.event_type in ('ConversationStartEvent', 'ConversationBranchedEvent')
+    where
+        events.event_type in (
+            'ConversationStartEvent', 'ConversationBranchedEvent', 'SystemPromptEvent',
+            'MessageRequestEvent'
+        )
 
 ),
 
@@ -93,7 +113,11 @@ start_events as (
             '$.temperature_a', '$.temperature_b',
             '$.config.awareness_a', '$.config.awareness_b',
             '$.initial_prompt', '$.config.initial_prompt',
-            '$.max_turns', '$.config.max_turns'
+            '$.max_turns', '$.config.max_turns',
+            '$.agent_a.thinking_enabled', '$.agent_b.thinking_enabled',
+            '$.agent_a.thinking_budget', '$.agent_b.thinking_budget',
+            '$.agent_a.max_tokens', '$.agent_b.max_tokens',
+            '$.config.choose_names', '$.config.prompt_tag'
         ]) as field
 
     from beginnings
@@ -120,11 +144,56 @@ branches as (
 
     select
         conversation_id,
-        min(json_extract_string(event_data, '$.source_conversation_id')) as branched_from
+        json_extract_string(
+            arg_min(event_data, position), ['$.source_conversation_id', '$.branch_point']
+        ) as field
 
     from beginnings
 
     where event_type = 'ConversationBranchedEvent'
+
+    group by conversation_id
+
+),
+
+-- The first of each agent; later ones are told it between turns.
+system_prompts as (
+
+    select
+        conversation_id,
+        arg_min(event_data, position) filter (where agent_id = 'agent_a') as event_a,
+        arg_min(event_data, position) filter (where agent_id = 'agent_b') as event_b
+
+    from beginnings
+
+    where
+        event_type = 'SystemPromptEvent'
+        and not coalesce(
+            regexp_matches(
+                json_extract_string(event_data, '$.agent_display_name'), '^Turn \d+ injection'
+            ),
+            false
+        )
+
+    group by conversation_id
+
+),
+
+-- What was asked for with the first message of each agent, where no start event says it.
+first_requests as (
+
+    select
+        conversation_id,
+        {% for agent in ['a', 'b'] -%}
+            json_extract_string(
+                arg_min(event_data, position) filter (where agent_id = 'agent_{{ agent }}'),
+                ['$.thinking_enabled', '$.thinking_budget', '$.max_tokens']
+            ) as field_{{ agent }}{{ ',' if not loop.last }}
+        {% endfor %}
+
+    from beginnings
+
+    where event_type = 'MessageRequestEvent'
 
     group by conversation_id
 
@@ -159,7 +228,10 @@ manifest_settings as (
         conversation_id,
         json_extract_string(experiment_config, [
             '$.temperature_a', '$.temperature_b', '$.temperature',
-            '$.awareness_a', '$.awareness_b', '$.awareness'
+            '$.awareness_a', '$.awareness_b', '$.awareness',
+            '$.think_a', '$.think_b', '$.think', '$.think_budget', '$.max_tokens',
+            '$.convergence_threshold', '$.convergence_action', '$.choose_names', '$.prompt_tag',
+            '$.branch_from_conversation', '$.branch_from_turn'
         ]) as field
 
     from changed_conversations
@@ -183,7 +255,103 @@ manifest_claims as (
     left join end_reasons
         on changed_conversations.manifest_status = end_reasons.reason
 
-)
+),
+
+logged_settings as (
+
+    select
+        changed_conversations.conversation_id,
+        coalesce(first_starts.field[1], first_starts.field[3]) as agent_a_model,
+        coalesce(first_starts.field[2], first_starts.field[4]) as agent_b_model,
+        coalesce(first_starts.field[5], first_starts.field[7]) as agent_a_name,
+        coalesce(first_starts.field[6], first_starts.field[8]) as agent_b_name,
+        coalesce(
+            first_starts.field[15], manifest_settings.field[4], manifest_settings.field[6]
+        ) as awareness_a,
+        coalesce(
+            first_starts.field[16], manifest_settings.field[5], manifest_settings.field[6]
+        ) as awareness_b,
+        try_cast(
+            coalesce(
+                first_starts.field[9], first_starts.field[11], first_starts.field[13],
+                manifest_settings.field[1], manifest_settings.field[3]
+            ) as double
+        ) as temperature_a,
+        try_cast(
+            coalesce(
+                first_starts.field[10], first_starts.field[12], first_starts.field[14],
+                manifest_settings.field[2], manifest_settings.field[3]
+            ) as double
+        ) as temperature_b,
+        try_cast(
+            coalesce(
+                first_starts.field[21], first_requests.field_a[1],
+                manifest_settings.field[7], manifest_settings.field[9]
+            ) as boolean
+        ) as thinking_enabled_a,
+        try_cast(
+            coalesce(
+                first_starts.field[22], first_requests.field_b[1],
+                manifest_settings.field[8], manifest_settings.field[9]
+            ) as boolean
+        ) as thinking_enabled_b,
+        coalesce(
+            first_starts.field[23], first_requests.field_a[2], manifest_settings.field[10]
+        ) as thinking_budget_a,
+        coalesce(
+            first_starts.field[24], first_requests.field_b[2], manifest_settings.field[10]
+        ) as thinking_budget_b,
+        try_cast(
+            coalesce(
+                first_starts.field[25], first_requests.field_a[3], manifest_settings.field[11]
+            ) as integer
+        ) as max_tokens_a,
+        try_cast(
+            coalesce(
+                first_starts.field[26], first_requests.field_b[3], manifest_settings.field[11]
+            ) as integer
+        ) as max_tokens_b,
+        try_cast(manifest_settings.field[12] as double) as convergence_threshold,
+        manifest_settings.field[13] as convergence_action,
+        try_cast(
+            coalesce(first_starts.field[27], manifest_settings.field[14]) as boolean
+        ) as choose_names,
+        coalesce(first_starts.field[28], manifest_settings.field[15]) as prompt_tag,
+        coalesce(first_starts.field[17], first_starts.field[18]) as initial_prompt,
+        try_cast(coalesce(first_starts.field[19], first_starts.field[20]) as integer) as max_turns
+
+    from changed_conversations
+
+    left join first_starts
+        on changed_conversations.conversation_id = first_starts.conversation_id
+
+    left join first_requests
+        on changed_conversations.conversation_id = first_requests.conversation_id
+
+    left join manifest_settings
+        on changed_conversations.conversation_id = manifest_settings.conversation_id
+
+),
+
+logged_models as (
+
+    select agent_a_model as logged_model
+
+    from logged_settings
+
+    where agent_a_model is not null
+
+    union
+
+    select agent_b_model as logged_model
+
+    from logged_settings
+
+    where agent_b_model is not null
+
+),
+
+{{ named_models_steps() }}
 
 select
     changed_conversations.conversation_id,
@@ -198,31 +366,55 @@ select
     conversation_state.ended_at,
     conversation_state.last_event_at,
     conversation_state.turn_count,
-    coalesce(first_starts.field[1], first_starts.field[3]) as agent_a_model,
-    coalesce(first_starts.field[2], first_starts.field[4]) as agent_b_model,
-    coalesce(first_starts.field[5], first_starts.field[7]) as agent_a_name,
-    coalesce(first_starts.field[6], first_starts.field[8]) as agent_b_name,
-    coalesce(
-        first_starts.field[15], manifest_settings.field[4], manifest_settings.field[6]
-    ) as awareness_a,
-    coalesce(
-        first_starts.field[16], manifest_settings.field[5], manifest_settings.field[6]
-    ) as awareness_b,
-    try_cast(
-        coalesce(
-            first_starts.field[9], first_starts.field[11], first_starts.field[13],
-            manifest_settings.field[1], manifest_settings.field[3]
-        ) as double
-    ) as temperature_a,
-    try_cast(
-        coalesce(
-            first_starts.field[10], first_starts.field[12], first_starts.field[14],
-            manifest_settings.field[2], manifest_settings.field[3]
-        ) as double
-    ) as temperature_b,
-    coalesce(first_starts.field[17], first_starts.field[18]) as initial_prompt,
-    try_cast(coalesce(first_starts.field[19], first_starts.field[20]) as integer) as max_turns,
-    branches.branched_from,
+
+    -- who spoke
+    model_a.model as agent_a_model,
+    model_b.model as agent_b_model,
+    logged_settings.agent_a_model as agent_a_model_logged,
+    logged_settings.agent_b_model as agent_b_model_logged,
+    model_a.provider as agent_a_provider,
+    model_b.provider as agent_b_provider,
+    logged_settings.agent_a_name,
+    logged_settings.agent_b_name,
+
+    -- under which conditions
+    logged_settings.awareness_a,
+    logged_settings.awareness_b,
+    {{ is_custom_awareness('logged_settings.awareness_a') }} as has_custom_awareness_a,
+    {{ is_custom_awareness('logged_settings.awareness_b') }} as has_custom_awareness_b,
+    json_extract_string(system_prompts.event_a, '$.prompt') as system_prompt_a,
+    json_extract_string(system_prompts.event_b, '$.prompt') as system_prompt_b,
+    logged_settings.temperature_a,
+    logged_settings.temperature_b,
+    logged_settings.thinking_enabled_a,
+    logged_settings.thinking_enabled_b,
+    -- The manifest names one budget for both, also where only one of them thinks.
+    if(
+        logged_settings.thinking_enabled_a,
+        try_cast(logged_settings.thinking_budget_a as integer),
+        null
+    ) as thinking_budget_a,
+    if(
+        logged_settings.thinking_enabled_b,
+        try_cast(logged_settings.thinking_budget_b as integer),
+        null
+    ) as thinking_budget_b,
+    logged_settings.max_tokens_a,
+    logged_settings.max_tokens_b,
+    logged_settings.choose_names,
+    logged_settings.prompt_tag,
+    logged_settings.initial_prompt,
+    logged_settings.max_turns,
+    -- NaN is no threshold.
+    if(
+        logged_settings.convergence_threshold between 0 and 1,
+        logged_settings.convergence_threshold,
+        null
+    ) as convergence_threshold,
+    logged_settings.convergence_action,
+    coalesce(branches.field[1], manifest_settings.field[16]) as branched_from,
+    try_cast(coalesce(branches.field[2], manifest_settings.field[17]) as integer) as branch_point,
+
     turn_scores.final_convergence,
     turn_scores.peak_convergence,
     turn_scores.ended_on_placeholders,
@@ -235,17 +427,26 @@ inner join conversation_state
         changed_conversations.conversation_id = conversation_state.conversation_id
         and changed_conversations.fingerprint = conversation_state.fingerprint
 
-left join first_starts
-    on changed_conversations.conversation_id = first_starts.conversation_id
+left join logged_settings
+    on changed_conversations.conversation_id = logged_settings.conversation_id
+
+left join named_models as model_a
+    on logged_settings.agent_a_model = model_a.logged_model
+
+left join named_models as model_b
+    on logged_settings.agent_b_model = model_b.logged_model
+
+left join system_prompts
+    on changed_conversations.conversation_id = system_prompts.conversation_id
 
 left join branches
     on changed_conversations.conversation_id = branches.conversation_id
 
-left join turn_scores
-    on changed_conversations.conversation_id = turn_scores.conversation_id
-
 left join manifest_settings
     on changed_conversations.conversation_id = manifest_settings.conversation_id
+
+left join turn_scores
+    on changed_conversations.conversation_id = turn_scores.conversation_id
 
 left join manifest_claims
     on changed_conversations.conversation_id = manifest_claims.conversation_id

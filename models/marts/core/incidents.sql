@@ -108,6 +108,7 @@ trouble as (
 select
     trouble.event_id,
     trouble.conversation_id,
+    changed_conversations.experiment_id,
     -- Errors and timeouts name their turn only in a sentence; waits not at all.
     coalesce(
         trouble.turn_number,
@@ -128,7 +129,9 @@ select
         else trouble.field[2]
     end as detail,
     trouble.field[1] as error_type,
-    trouble.field[3] as provider,
+    -- Some events name the class, others the registry's name.
+    nullif(lower(trim(trouble.field[3])), '') as provider,
+    trouble.field[3] as provider_logged,
     try_cast(coalesce(trouble.field[5], trouble.field[6]) as double) as seconds,
     try_cast(trouble.field[11] as boolean) as is_retryable,
     changed_conversations.fingerprint

@@ -59,6 +59,7 @@ conversation_events as (
 
 select
     messages.conversation_id,
+    changed_conversations.experiment_id,
     messages.turn_number,
     messages.agent_id,
     messages.content,
@@ -73,7 +74,6 @@ select
     messages.is_api_error,
     messages.is_spoken,
     messages.is_turn_complete,
-    cast(null as float[]) as embedding,
     changed_conversations.fingerprint
 
 from messages

@@ -41,6 +41,7 @@ thinking_events as (
 
     select
         events.conversation_id,
+        changed_conversations.experiment_id,
         events.turn_number,
         events.agent_id,
         events.timestamp as thought_at,
@@ -84,6 +85,7 @@ latest_traces as (
 
 select
     conversation_id,
+    experiment_id,
     turn_number,
     agent_id,
     field[1] as thinking_content,

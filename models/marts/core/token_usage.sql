@@ -20,24 +20,53 @@ model_aliases as (
 
 ),
 
+model_providers as (
+
+    select * from {{ ref('model_providers') }}
+
+),
+
 model_prices as (
 
     select * from {{ ref('model_prices') }}
 
 ),
 
-dated_totals as (
+logged_models as (
+
+    select distinct reported_model as logged_model
+
+    from token_totals
+
+    where reported_model is not null
+
+),
+
+{{ named_models_steps() }},
+
+-- As the provider named the model, else as it was named at the start.
+named_totals as (
 
     select
         token_totals.*,
+        conversations.experiment_id,
+        if(token_totals.agent_id = 'agent_a', conversations.agent_a_model, conversations.agent_b_model)
+            as started_model,
+        if(
+            token_totals.agent_id = 'agent_a',
+            conversations.agent_a_provider,
+            conversations.agent_b_provider
+        ) as started_provider,
+        coalesce(named_models.model, started_model) as model,
+        coalesce(named_models.provider, started_provider) as provider,
         coalesce(
             token_totals.reported_model,
             if(
                 token_totals.agent_id = 'agent_a',
-                conversations.agent_a_model,
-                conversations.agent_b_model
+                conversations.agent_a_model_logged,
+                conversations.agent_b_model_logged
             )
-        ) as model,
+        ) as model_logged,
         cast(timezone('UTC', conversations.started_at) as date) as run_date
 
     from token_totals
@@ -45,18 +74,8 @@ dated_totals as (
     left join conversations
         on token_totals.conversation_id = conversations.conversation_id
 
-),
-
-named_totals as (
-
-    select
-        dated_totals.*,
-        coalesce(model_aliases.model, dated_totals.model) as priced_model
-
-    from dated_totals
-
-    left join model_aliases
-        on dated_totals.model = model_aliases.logged_model
+    left join named_models
+        on token_totals.reported_model = named_models.logged_model
 
 ),
 
@@ -81,15 +100,18 @@ priced_totals as (
 
     asof left join model_prices
         on
-            named_totals.priced_model = model_prices.model
+            {{ model_key('named_totals.model') }} = {{ model_key('model_prices.model') }}
             and named_totals.run_date >= model_prices.valid_from
 
 )
 
 select
     conversation_id,
+    experiment_id,
     agent_id,
     model,
+    model_logged,
+    provider,
     is_reported,
     call_count,
     prompt_tokens,

@@ -384,6 +384,7 @@ alignment_totals as (
 
 select
     changed_conversations.conversation_id,
+    changed_conversations.experiment_id,
     changed_conversations.turn_count,
     cast(coalesce(turn_totals.spoken_turn_count, 0) as integer) as spoken_turn_count,
 

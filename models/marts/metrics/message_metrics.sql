@@ -59,6 +59,7 @@ changed_texts as (
 
     select
         changed_messages.*,
+        messages.experiment_id,
         messages.content
 
     from changed_messages
@@ -76,6 +77,7 @@ spoken_messages as (
 
     select
         changed_texts.conversation_id,
+        changed_texts.experiment_id,
         changed_texts.turn_number,
         changed_texts.agent_id,
         changed_texts.content,
@@ -215,6 +217,7 @@ counts as (
 
 select
     counts.conversation_id,
+    counts.experiment_id,
     counts.turn_number,
     counts.agent_id,
 

@@ -30,6 +30,7 @@ spoken_scores as (
 
     select
         conversation_id,
+        experiment_id,
         turn_number,
         is_spoken,
         fingerprint,
@@ -60,6 +61,7 @@ deltas as (
 
 select
     conversation_id,
+    experiment_id,
     turn_number,
     is_spoken,
 

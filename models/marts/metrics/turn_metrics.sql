@@ -172,6 +172,7 @@ listed_tokens as (
 
     select
         turn_tokens.conversation_id,
+        turn_tokens.experiment_id,
         turn_tokens.turn_number,
         turn_tokens.completed_at,
         turn_tokens.convergence_score,
@@ -192,6 +193,7 @@ turn_frequencies as (
 
     select
         conversation_id,
+        experiment_id,
         turn_number,
         completed_at,
         convergence_score,
@@ -386,6 +388,7 @@ scores as (
 
 select
     turn_frequencies.conversation_id,
+    turn_frequencies.experiment_id,
     turn_frequencies.turn_number,
     turn_frequencies.is_spoken,
     turn_frequencies.completed_at as timestamp,

@@ -1,0 +1,151 @@
+{{ config(alias = 'turns') }}
+
+with
+
+turn_metrics as (
+
+    select * from {{ ref('turn_metrics') }}
+
+),
+
+rolling_convergence as (
+
+    select * from {{ ref('rolling_convergence') }}
+
+),
+
+conversations as (
+
+    select * from {{ ref('conversations') }}
+
+),
+
+experiments as (
+
+    select * from {{ ref('experiments') }}
+
+),
+
+messages as (
+
+    select * from {{ ref('messages') }}
+
+),
+
+message_metrics as (
+
+    select * from {{ ref('message_metrics') }}
+
+),
+
+turns as (
+
+    select
+        *,
+        json_extract_string(extended_metrics, [
+            '$.content_similarity', '$.length_similarity', '$.sentence_similarity',
+            '$.structure_similarity'
+        ]) as likeness
+
+    from turn_metrics
+
+)
+
+select
+    turns.conversation_id,
+    turns.turn_number,
+    turns.experiment_id,
+    experiments.name as experiment_name,
+    turns.timestamp,
+    turns.vocabulary_overlap is not null as is_spoken,
+
+    -- the conversation
+    conversations.status,
+    conversations.end_reason,
+    conversations.started_at,
+    conversations.turn_count,
+    {{ model_pair('conversations') }} as model_pair,
+    conversations.agent_a_model,
+    conversations.agent_b_model,
+    conversations.agent_a_provider,
+    conversations.agent_b_provider,
+    conversations.agent_a_name,
+    conversations.agent_b_name,
+    {% for condition in conversation_conditions() -%}
+        conversations.{{ condition }},
+    {% endfor %}
+    -- the live score, as recorded and computed anew
+    turns.convergence_score,
+    rolling_convergence.delta,
+    rolling_convergence.rolling_avg_5,
+    rolling_convergence.rolling_avg_10,
+    rolling_convergence.trend,
+    turns.convergence_balanced,
+    rolling_convergence.balanced_delta,
+    rolling_convergence.balanced_rolling_avg_5,
+    rolling_convergence.balanced_rolling_avg_10,
+    rolling_convergence.balanced_trend,
+    rolling_convergence.convergence_velocity,
+    turns.convergence_structural,
+    turns.convergence_semantic,
+    turns.convergence_strict,
+    turns.legacy_convergence_score,
+
+    -- how alike the two messages are
+    turns.vocabulary_overlap,
+    turns.cumulative_convergence,
+    turns.phrase_alignment,
+    turns.mimicry_score_a_to_b,
+    turns.mimicry_score_b_to_a,
+    turns.repetition_ratio,
+    turns.length_convergence,
+    turns.structural_similarity,
+    turns.sentence_pattern_similarity,
+    turns.formality_convergence,
+    turns.turn_taking_balance,
+    cast(turns.likeness[1] as double) as content_similarity,
+    cast(turns.likeness[2] as double) as length_similarity,
+    cast(turns.likeness[3] as double) as sentence_similarity,
+    cast(turns.likeness[4] as double) as structure_similarity,
+    turns.punctuation_similarity,
+    struct_extract(turns.lexical_metrics, 'vocabulary_size') as vocabulary_size,
+    struct_extract(turns.lexical_metrics, 'type_token_ratio') as type_token_ratio,
+
+    -- the message of each agent
+    {% for agent in ['a', 'b'] -%}
+        {% for column in [
+            'content', 'sent_at', 'is_api_error', 'prompt_tokens', 'completion_tokens',
+            'response_time_ms',
+        ] -%}
+            messages_{{ agent }}.{{ column }} as {{ agent }}_{{ column }},
+        {% endfor -%}
+        {% for metric in message_metric_names() -%}
+            metrics_{{ agent }}.{{ metric }} as {{ agent }}_{{ metric }},
+        {% endfor %}
+    {%- endfor %}
+
+from turns
+
+left join rolling_convergence
+    on
+        turns.conversation_id = rolling_convergence.conversation_id
+        and turns.turn_number = rolling_convergence.turn_number
+
+left join conversations
+    on turns.conversation_id = conversations.conversation_id
+
+left join experiments
+    on turns.experiment_id = experiments.experiment_id
+{% for agent in ['a', 'b'] %}
+left join messages as messages_{{ agent }}
+    on
+        turns.conversation_id = messages_{{ agent }}.conversation_id
+        and turns.turn_number = messages_{{ agent }}.turn_number
+        and messages_{{ agent }}.agent_id = 'agent_{{ agent }}'
+
+left join message_metrics as metrics_{{ agent }}
+    on
+        turns.conversation_id = metrics_{{ agent }}.conversation_id
+        and turns.turn_number = metrics_{{ agent }}.turn_number
+        and metrics_{{ agent }}.agent_id = 'agent_{{ agent }}'
+{% endfor %}
