@@ -1,6 +1,6 @@
 with
 
-event_lines as (
+event_lines as not materialized (
 
     select * from {{ ref('int_event_lines') }}
 

@@ -31,3 +31,24 @@
         end
     ])
 {%- endmacro %}
+
+{#- The folder that a log belongs to: since July 2025 logs lie in it, or in a folder events below. -#}
+{% macro home_folder(path) -%}
+    regexp_replace({{ folder_of(path) }}, '[/\\]events$', '')
+{%- endmacro %}
+
+{#- The experiment inside a conversation's id, as in July 2025; NULL if there is none. -#}
+{% macro embedded_experiment_id(conversation_id) -%}
+    nullif(
+        regexp_extract(
+            {{ conversation_id }}, '^conv_((?:exp|experiment)_[0-9a-f]{8})_[0-9a-f]{8}$', 1
+        ),
+        ''
+    )
+{%- endmacro %}
+
+{#- The experiment that events name, or their conversation's id. Where the manifest beside the log
+    shares this id with another experiment, it says under which one its own is shown. -#}
+{% macro named_experiment_id(named_id, manifest) -%}
+    if({{ named_id }} = {{ manifest }}.logged_experiment_id, {{ manifest }}.experiment_id, {{ named_id }})
+{%- endmacro %}
