@@ -118,15 +118,20 @@
     log_conversations as (
 
         select distinct
-            source_file,
-            conversation_id
+            lines.source_file,
+            coalesce(shared_ids.conversation_id, lines.conversation_id) as conversation_id
 
-        from {{ ref('stg_pidgin__event_lines') }}
+        from {{ ref('stg_pidgin__event_lines') }} as lines
+
+        left join {{ ref('int_shared_conversation_ids') }} as shared_ids
+            on
+                lines.source_file = shared_ids.source_file
+                and lines.conversation_id = shared_ids.logged_conversation_id
 
         where
-            line_kind = 'event'
-            and conversation_id is not null
-            and {{ is_in_output_dir('source_file') }}
+            lines.line_kind = 'event'
+            and lines.conversation_id is not null
+            and {{ is_in_output_dir('lines.source_file') }}
 
     ),
 
@@ -189,7 +194,7 @@
 
     from stored_manifests
 
-    inner join {{ ref('stg_pidgin__experiment_manifests') }} as manifests
+    inner join {{ ref('int_manifests') }} as manifests
         on stored_manifests.source_file = manifests.source_file
 {%- endmacro %}
 
@@ -403,8 +408,13 @@
 
         from store
 
+        left join {{ ref('int_shared_conversation_ids') }} as shared_ids
+            on
+                store.source_file = shared_ids.source_file
+                and store.conversation_id = shared_ids.logged_conversation_id
+
         left join {{ ref('int_conversations') }} as conversations
-            on store.conversation_id = conversations.conversation_id
+            on coalesce(shared_ids.conversation_id, store.conversation_id) = conversations.conversation_id
 
         left join regular_logs
             on store.source_file = regular_logs.source_file

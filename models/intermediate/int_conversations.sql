@@ -8,7 +8,19 @@ conversation_files as (
 
 manifests as (
 
-    select * from {{ ref('stg_pidgin__experiment_manifests') }}
+    select * from {{ ref('int_manifests') }}
+
+),
+
+missing_files as (
+
+    select * from {{ ref('int_missing_files') }}
+
+),
+
+shared_conversation_ids as (
+
+    select * from {{ ref('int_shared_conversation_ids') }}
 
 ),
 
@@ -51,18 +63,43 @@ model_providers as (
 conversations as (
 
     select
-        conversation_id,
-        arg_min(source_file, file_order) as first_file,
-        sum(event_count) as event_count,
-        min(logged_experiment_id) as logged_experiment_id,
-        min(first_event_at) as first_event_at,
-        max(last_event_at) as last_event_at,
-        bool_and(is_archived) as is_archived,
-        min(archived_experiment_id) as archived_experiment_id,
-        sum(hash(content_hash, file_order)) as content_hash,
-        any_value(event_state) as event_state
+        conversation_files.conversation_id,
+        arg_min(
+            conversation_files.source_file,
+            struct_pack(
+                is_missing := missing_files.source_file is not null,
+                file_order := conversation_files.file_order
+            )
+        ) as first_file,
+        sum(conversation_files.event_count) as event_count,
+        min(conversation_files.logged_experiment_id) as logged_experiment_id,
+        min(conversation_files.first_event_at) as first_event_at,
+        max(conversation_files.last_event_at) as last_event_at,
+        bool_and(conversation_files.is_archived) as is_archived,
+        min(conversation_files.archived_experiment_id) as archived_experiment_id,
+        sum(hash(conversation_files.content_hash, conversation_files.file_order)) as content_hash,
+        any_value(conversation_files.event_state) as event_state
 
     from conversation_files
+
+    left join missing_files
+        on conversation_files.source_file = missing_files.source_file
+
+    group by conversation_files.conversation_id
+
+),
+
+-- Conversations that share their id with another, and where each of them lies.
+shared_ids as (
+
+    select
+        conversation_id,
+        any_value(logged_conversation_id) as logged_conversation_id,
+        any_value(experiment_id) as experiment_id,
+        list(folder) as folders,
+        any_value(hash(is_first, first_experiment_id, start_event_id)) as content_hash
+
+    from shared_conversation_ids
 
     group by conversation_id
 
@@ -71,18 +108,23 @@ conversations as (
 folders as (
 
     select
-        *,
-        regexp_replace({{ folder_of('first_file') }}, '[/\\]events$', '') as folder,
-        {{ experiment_id_from_path('first_file', sql_string(pidgin_output_dir())) }}
+        conversations.*,
+        coalesce(shared_ids.logged_conversation_id, conversations.conversation_id)
+            as logged_conversation_id,
+        shared_ids.experiment_id as shared_id_experiment_id,
+        shared_ids.folders as shared_id_folders,
+        shared_ids.content_hash as shared_id_hash,
+        {{ home_folder('conversations.first_file') }} as folder,
+        {{ experiment_id_from_path('conversations.first_file', sql_string(pidgin_output_dir())) }}
             as folder_experiment_id,
-        nullif(
-            regexp_extract(
-                conversation_id, '^conv_((?:exp|experiment)_[0-9a-f]{8})_[0-9a-f]{8}$', 1
-            ),
-            ''
-        ) as embedded_experiment_id
+        {{ embedded_experiment_id(
+            'coalesce(shared_ids.logged_conversation_id, conversations.conversation_id)'
+        ) }} as embedded_experiment_id
 
     from conversations
+
+    left join shared_ids
+        on conversations.conversation_id = shared_ids.conversation_id
 
 ),
 
@@ -90,6 +132,7 @@ listed_conversations as (
 
     select
         manifests.source_file as manifest_file,
+        manifests.is_missing,
         manifests.folder,
         manifests.experiment_id,
         manifests.updated_at,
@@ -103,15 +146,18 @@ listed_conversations as (
 
 ),
 
--- A conversation may be listed by several copies of a manifest: the one beside its log
--- speaks for it, then the newest.
+-- A conversation may be listed by several copies of a manifest: of those that are still there,
+-- the one beside its log speaks for it, then the newest. Whether one that lies elsewhere means
+-- this conversation or another of the same id, nobody can tell.
 claims as (
 
     select
-        listed_conversations.*,
+        listed_conversations.* exclude (conversation_id),
+        folders.conversation_id,
         row_number() over (
-            partition by listed_conversations.conversation_id
+            partition by folders.conversation_id
             order by
+                listed_conversations.is_missing asc,
                 listed_conversations.folder = folders.folder desc,
                 listed_conversations.updated_at desc nulls last,
                 listed_conversations.manifest_file asc
@@ -120,7 +166,11 @@ claims as (
     from listed_conversations
 
     inner join folders
-        on listed_conversations.conversation_id = folders.conversation_id
+        on listed_conversations.conversation_id = folders.logged_conversation_id
+
+    where
+        folders.shared_id_folders is null
+        or list_contains(folders.shared_id_folders, listed_conversations.folder)
 
 ),
 
@@ -128,13 +178,12 @@ neighbouring_manifests as (
 
     select
         folder,
-        min(experiment_id) as experiment_id
+        experiment_id,
+        logged_experiment_id
 
     from manifests
 
     where is_readable
-
-    group by folder
 
 ),
 
@@ -144,9 +193,10 @@ memberships as (
         folders.*,
         coalesce(
             folders.archived_experiment_id,
+            folders.shared_id_experiment_id,
             claims.experiment_id,
-            folders.logged_experiment_id,
-            folders.embedded_experiment_id,
+            {{ named_experiment_id('folders.logged_experiment_id', 'neighbouring_manifests') }},
+            {{ named_experiment_id('folders.embedded_experiment_id', 'neighbouring_manifests') }},
             neighbouring_manifests.experiment_id,
             folders.folder_experiment_id
         ) as experiment_id,
@@ -195,7 +245,9 @@ configs as (
 
     select
         experiment_id,
-        arg_max(config, (coalesce(updated_at, '-infinity'), source_file)) as config
+        arg_max(
+            config, (not is_missing, coalesce(updated_at, '-infinity'), source_file)
+        ) as config
 
     from manifests
 
@@ -220,6 +272,7 @@ select
     memberships.event_state,
     hash(
         memberships.content_hash,
+        memberships.shared_id_hash,
         memberships.experiment_id,
         memberships.experiment_id_source,
         memberships.manifest_status,

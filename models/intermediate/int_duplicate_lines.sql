@@ -1,40 +1,151 @@
 with
 
-event_lines as (
+event_lines as not materialized (
 
     select * from {{ ref('int_event_lines') }}
 
 ),
 
-repeated_events as (
+missing_files as (
 
-    select event_id
+    select * from {{ ref('int_missing_files') }}
+
+),
+
+-- Lines that say the same have the same envelope, which is cheap to compare. As logged, so that
+-- it does not matter how a later version reads it.
+repeated_envelopes as (
+
+    select {{ envelope_hash('event_lines') }} as envelope
 
     from event_lines
 
     where line_kind = 'event'
 
-    group by event_id
+    group by envelope
 
     having count(*) > 1
 
 ),
 
-ranked_lines as (
+similar_lines as (
 
     select
+        {{ envelope_hash('event_lines') }} as envelope,
         event_lines.event_id,
         event_lines.source_file,
-        event_lines.line_number,
-        row_number() over (
-            partition by event_lines.event_id
-            order by event_lines.source_file, event_lines.line_number
-        ) as occurrence
+        event_lines.line_number
 
     from event_lines
 
-    semi join repeated_events
-        on event_lines.event_id = repeated_events.event_id
+    semi join repeated_envelopes
+        on {{ envelope_hash('event_lines') }} = repeated_envelopes.envelope
+
+    where event_lines.line_kind = 'event'
+
+),
+
+-- Identical lines are the rule. What others say is looked at, once for each.
+other_envelopes as (
+
+    select envelope
+
+    from similar_lines
+
+    group by envelope
+
+    having min(event_id) != max(event_id)
+
+),
+
+other_lines as (
+
+    select similar_lines.*
+
+    from similar_lines
+
+    semi join other_envelopes
+        on similar_lines.envelope = other_envelopes.envelope
+
+    qualify
+        row_number() over (
+            partition by similar_lines.event_id
+            order by similar_lines.source_file, similar_lines.line_number
+        ) = 1
+
+),
+
+other_documents as (
+
+    select
+        other_lines.envelope,
+        other_lines.event_id,
+        event_lines.event_data
+
+    from event_lines
+
+    inner join other_lines
+        on
+            event_lines.source_file = other_lines.source_file
+            and event_lines.line_number = other_lines.line_number
+
+),
+
+other_statements as (
+
+    select
+        other_documents.envelope,
+        other_documents.event_id,
+        md5(
+            string_agg(
+                {{ json_node_text('node') }},
+                chr(10)
+                order by {{ json_node_text('node') }}
+            )
+        ) as statement
+
+    from other_documents, json_tree(other_documents.event_data) as node
+
+    group by
+        other_documents.envelope,
+        other_documents.event_id
+
+),
+
+equal_statements as (
+
+    select
+        event_id,
+        min(event_id) over (partition by envelope, statement) as first_event_id
+
+    from other_statements
+
+),
+
+-- The one that is still there is the event, and then the first by name.
+ranked_lines as (
+
+    select
+        first_value(similar_lines.event_id) over copies as event_id,
+        similar_lines.source_file,
+        similar_lines.line_number,
+        row_number() over copies as occurrence
+
+    from similar_lines
+
+    left join equal_statements
+        on similar_lines.event_id = equal_statements.event_id
+
+    left join missing_files
+        on similar_lines.source_file = missing_files.source_file
+
+    window copies as (
+        partition by coalesce(equal_statements.first_event_id, similar_lines.event_id)
+        order by
+            missing_files.source_file is not null,
+            similar_lines.source_file,
+            similar_lines.line_number
+    )
 
 )
 

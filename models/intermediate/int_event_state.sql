@@ -14,6 +14,12 @@ duplicate_lines as (
 
 ),
 
+shared_conversation_ids as (
+
+    select * from {{ ref('int_shared_conversation_ids') }}
+
+),
+
 files as (
 
     select sum(hash(source_file, size_bytes, modified_at)) as content_hash
@@ -30,15 +36,26 @@ duplicates as (
 
     from duplicate_lines
 
+),
+
+shared_ids as (
+
+    select sum(hash(source_file, logged_conversation_id, conversation_id)) as content_hash
+
+    from shared_conversation_ids
+
 )
 
 select
     hash(
         files.content_hash,
         duplicates.content_hash,
+        shared_ids.content_hash,
         {{ as_of_moment() or 'null' }}
     ) as event_state
 
 from files
 
 cross join duplicates
+
+cross join shared_ids

@@ -2,19 +2,25 @@
 
 with
 
-event_lines as (
+event_lines as not materialized (
 
     select * from {{ ref('int_event_lines') }}
 
 ),
 
-duplicate_lines as (
+duplicate_lines as not materialized (
 
     select * from {{ ref('int_duplicate_lines') }}
 
 ),
 
-unique_lines as (
+shared_ids as not materialized (
+
+    select * from {{ ref('int_shared_conversation_ids') }}
+
+),
+
+unique_lines as not materialized (
 
     select event_lines.*
 
@@ -26,6 +32,43 @@ unique_lines as (
             and event_lines.line_number = duplicate_lines.line_number
 
     where event_lines.line_kind = 'event'
+
+),
+
+-- Each with the id that it was logged with. What is asked of it can still be asked of the files.
+ordinary_events as (
+
+    select unique_lines.*
+
+    from unique_lines
+
+    anti join shared_ids
+        on
+            unique_lines.source_file = shared_ids.source_file
+            and unique_lines.conversation_id = shared_ids.logged_conversation_id
+
+),
+
+events_of_shared_ids as (
+
+    select unique_lines.* replace (shared_ids.conversation_id as conversation_id)
+
+    from unique_lines
+
+    inner join shared_ids
+        on
+            unique_lines.source_file = shared_ids.source_file
+            and unique_lines.conversation_id = shared_ids.logged_conversation_id
+
+),
+
+events as (
+
+    select * from ordinary_events
+
+    union all
+
+    select * from events_of_shared_ids
 
 )
 
@@ -44,4 +87,4 @@ select
     is_archived,
     archived_experiment_id
 
-from unique_lines
+from events

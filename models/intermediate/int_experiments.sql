@@ -8,18 +8,23 @@ conversations as (
 
 manifests as (
 
-    select * from {{ ref('stg_pidgin__experiment_manifests') }}
+    select * from {{ ref('int_manifests') }}
 
 ),
 
--- Copies of a folder carry copies of its manifest: a readable one, the newest, speaks.
+-- Copies of a folder carry copies of its manifest: a readable one that is still there, the newest,
+-- speaks.
 ranked_manifests as (
 
     select
         *,
         row_number() over (
             partition by experiment_id
-            order by is_readable desc, updated_at desc nulls last, source_file asc
+            order by
+                is_readable desc,
+                is_missing asc,
+                updated_at desc nulls last,
+                source_file asc
         ) as manifest_rank
 
     from manifests

@@ -1,6 +1,7 @@
 -- A returned row is an event of trouble or delay in a conversation that is not an incident,
 -- or an incident that no such event tells of. If one were returned, rates of errors would be
--- too low or too high.
+-- too low or too high. Ids that two conversations share are no events of trouble, but the start
+-- of the one that is shown under another id.
 
 with
 
@@ -20,6 +21,17 @@ trouble_events as (
         on events.event_type = incident_types.event_type
 
     where events.conversation_id is not null
+
+    union
+
+    select events.*
+
+    from {{ ref('events') }} as events
+
+    semi join {{ ref('int_shared_conversation_ids') }} as shared_conversation_ids
+        on
+            events.event_id = shared_conversation_ids.start_event_id
+            and events.conversation_id != shared_conversation_ids.logged_conversation_id
 
 )
 

@@ -34,6 +34,27 @@ incident_types as (
 
 ),
 
+shared_conversation_ids as (
+
+    select * from {{ ref('int_shared_conversation_ids') }}
+
+),
+
+-- What the build itself found: conversations that go by another id than their log says.
+renamed_conversations as (
+
+    select distinct
+        conversation_id,
+        logged_conversation_id,
+        first_experiment_id,
+        start_event_id
+
+    from shared_conversation_ids
+
+    where not is_first
+
+),
+
 -- A conversation without trouble leaves no row to know it by, so it is asked for here.
 troubled_conversations as (
 
@@ -43,6 +64,12 @@ troubled_conversations as (
 
     semi join incident_types
         on events.event_type = incident_types.event_type
+
+    union
+
+    select conversation_id
+
+    from renamed_conversations
 
 ),
 
@@ -103,6 +130,28 @@ trouble as (
     inner join incident_types
         on trouble_and_turns.event_type = incident_types.event_type
 
+),
+
+collisions as (
+
+    select
+        events.event_id,
+        events.event_type,
+        events.timestamp as occurred_at,
+        'its log calls it ' || renamed_conversations.logged_conversation_id
+        || ', as another does a conversation of ' || renamed_conversations.first_experiment_id
+            as detail,
+        changed_conversations.conversation_id,
+        changed_conversations.fingerprint
+
+    from renamed_conversations
+
+    inner join changed_conversations
+        on renamed_conversations.conversation_id = changed_conversations.conversation_id
+
+    inner join events
+        on renamed_conversations.start_event_id = events.event_id
+
 )
 
 select
@@ -140,3 +189,11 @@ from trouble
 
 inner join changed_conversations
     on trouble.conversation_id = changed_conversations.conversation_id
+
+union all by name
+
+select
+    *,
+    'id_collision' as incident_type
+
+from collisions

@@ -1,0 +1,167 @@
+with recursive
+
+manifests as (
+
+    select * from {{ ref('stg_pidgin__experiment_manifests') }}
+
+),
+
+missing_files as (
+
+    select * from {{ ref('int_missing_files') }}
+
+),
+
+-- A folder that was copied to begin with, say. Hardly ever are there any.
+ambiguous_ids as (
+
+    select experiment_id
+
+    from manifests
+
+    where is_readable
+
+    group by experiment_id
+
+    having
+        count(distinct folder) > 1
+        and (count(distinct created_at) > 1 or count(distinct name) > 1)
+
+),
+
+ambiguous_manifests as (
+
+    select
+        manifests.source_file,
+        manifests.folder,
+        manifests.experiment_id,
+        manifests.name,
+        manifests.created_at,
+        strftime(timezone('UTC', manifests.created_at), '%Y-%m-%dT%H:%M:%S') as creation,
+        json_keys(manifests.conversations) as conversation_ids
+
+    from manifests
+
+    semi join ambiguous_ids
+        on manifests.experiment_id = ambiguous_ids.experiment_id
+
+    where manifests.is_readable
+
+),
+
+-- A copy is as old as its original. It has its name, too, or was renamed and lists some of the
+-- same conversations.
+copies as (
+
+    select
+        manifests.source_file,
+        others.source_file as other_file
+
+    from ambiguous_manifests as manifests
+
+    inner join ambiguous_manifests as others
+        on manifests.experiment_id = others.experiment_id
+
+    where
+        coalesce(manifests.created_at = others.created_at, true)
+        and (
+            coalesce(manifests.name = others.name, true)
+            or list_has_any(manifests.conversation_ids, others.conversation_ids)
+        )
+
+),
+
+-- Also copies of copies.
+all_copies as (
+
+    select * from copies
+
+    union
+
+    select
+        all_copies.source_file,
+        copies.other_file
+
+    from all_copies
+
+    inner join copies
+        on all_copies.other_file = copies.source_file
+
+),
+
+originals as (
+
+    select
+        all_copies.source_file,
+        manifests.source_file as original_file,
+        manifests.experiment_id,
+        manifests.name,
+        manifests.created_at,
+        manifests.creation
+
+    from all_copies
+
+    inner join ambiguous_manifests as manifests
+        on all_copies.other_file = manifests.source_file
+
+    qualify
+        row_number() over (
+            partition by all_copies.source_file
+            order by manifests.created_at asc nulls last, manifests.source_file asc
+        ) = 1
+
+),
+
+ranked_experiments as (
+
+    select
+        *,
+        row_number() over (
+            partition by experiment_id
+            order by created_at asc nulls last, original_file asc
+        ) as id_rank,
+        row_number() over (
+            partition by experiment_id, creation
+            order by created_at asc nulls last, original_file asc
+        ) as creation_rank
+
+    from originals
+
+    where source_file = original_file
+
+),
+
+-- The oldest keeps the id, so that its name does not change when another comes.
+shown_experiments as (
+
+    select
+        original_file,
+        if(
+            id_rank = 1,
+            experiment_id,
+            experiment_id || '@' || concat_ws(
+                ' ', creation, if(creation_rank > 1 or creation is null, name, null)
+            )
+        ) as experiment_id
+
+    from ranked_experiments
+
+)
+
+select
+    manifests.* replace (
+        coalesce(shown_experiments.experiment_id, manifests.experiment_id) as experiment_id
+    ),
+    manifests.experiment_id as logged_experiment_id,
+    missing_files.source_file is not null as is_missing
+
+from manifests
+
+left join originals
+    on manifests.source_file = originals.source_file
+
+left join shown_experiments
+    on originals.original_file = shown_experiments.original_file
+
+left join missing_files
+    on manifests.source_file = missing_files.source_file
