@@ -206,20 +206,16 @@ select
     coalesce(
         first_starts.field[16], manifest_settings.field[5], manifest_settings.field[6]
     ) as awareness_b,
-    try_cast(
-        coalesce(
-            first_starts.field[9], first_starts.field[11], first_starts.field[13],
-            manifest_settings.field[1], manifest_settings.field[3]
-        ) as double
-    ) as temperature_a,
-    try_cast(
-        coalesce(
-            first_starts.field[10], first_starts.field[12], first_starts.field[14],
-            manifest_settings.field[2], manifest_settings.field[3]
-        ) as double
-    ) as temperature_b,
+    {{ logged_temperature(
+        'coalesce(first_starts.field[9], first_starts.field[11], first_starts.field[13],'
+        ~ ' manifest_settings.field[1], manifest_settings.field[3])'
+    ) }} as temperature_a,
+    {{ logged_temperature(
+        'coalesce(first_starts.field[10], first_starts.field[12], first_starts.field[14],'
+        ~ ' manifest_settings.field[2], manifest_settings.field[3])'
+    ) }} as temperature_b,
     coalesce(first_starts.field[17], first_starts.field[18]) as initial_prompt,
-    try_cast(coalesce(first_starts.field[19], first_starts.field[20]) as integer) as max_turns,
+    {{ logged_count('coalesce(first_starts.field[19], first_starts.field[20])') }} as max_turns,
     branches.branched_from,
     turn_scores.final_convergence,
     turn_scores.peak_convergence,

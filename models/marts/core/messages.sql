@@ -46,8 +46,10 @@ dialogue_events as (
         events.turn_number,
         events.timestamp,
         events.event_data,
-        if(events.event_type = 'TurnStartEvent', events.turn_number, null) as started_turn_number,
-        if(events.event_type = 'MessageRequestEvent', events.turn_number, null)
+        -- -1 where the number can be none: what follows does not belong to the turn before.
+        if(events.event_type = 'TurnStartEvent', coalesce(events.turn_number, -1), null)
+            as started_turn_number,
+        if(events.event_type = 'MessageRequestEvent', coalesce(events.turn_number, -1), null)
             as requested_turn_number,
         conversation_files.file_order,
         events.line_number
@@ -76,13 +78,19 @@ placed_events as (
     select
         *,
         coalesce(
-            last_value(requested_turn_number ignore nulls) over (
-                partition by conversation_id, agent_id
-                order by file_order, line_number
+            nullif(
+                last_value(requested_turn_number ignore nulls) over (
+                    partition by conversation_id, agent_id
+                    order by file_order, line_number
+                ),
+                -1
             ),
-            last_value(started_turn_number ignore nulls) over (
-                partition by conversation_id
-                order by file_order, line_number
+            nullif(
+                last_value(started_turn_number ignore nulls) over (
+                    partition by conversation_id
+                    order by file_order, line_number
+                ),
+                -1
             )
         ) as placed_turn_number
 
@@ -91,13 +99,14 @@ placed_events as (
 ),
 
 -- A turn number that comes again replaces what it said before, as in Pidgin.
-turns as (
+turn_events as (
 
     select
         conversation_id,
         turn_number,
         file_order,
         line_number,
+        event_data,
         json_extract_string(
             event_data, ['$.turn.agent_a_message.content', '$.turn.agent_b_message.content']
         ) as content
@@ -116,7 +125,23 @@ turns as (
 
 ),
 
-replies as (
+turns as (
+
+    select
+        conversation_id,
+        turn_number,
+        file_order,
+        line_number,
+        {{ message_text('event_data', '$.turn.agent_a_message.content', 'content[1]') }}
+            as agent_a_content,
+        {{ message_text('event_data', '$.turn.agent_b_message.content', 'content[2]') }}
+            as agent_b_content
+
+    from turn_events
+
+),
+
+reply_events as (
 
     select
         conversation_id,
@@ -125,6 +150,7 @@ replies as (
         timestamp as sent_at,
         file_order,
         line_number,
+        event_data,
         json_extract_string(event_data, [
             '$.message.content',
             '$.prompt_tokens', '$.completion_tokens', '$.total_tokens', '$.tokens_used',
@@ -137,6 +163,16 @@ replies as (
         event_type = 'MessageCompleteEvent'
         and agent_id in ('agent_a', 'agent_b')
         and placed_turn_number is not null
+
+),
+
+replies as (
+
+    select
+        * exclude (event_data),
+        {{ message_text('event_data', '$.message.content', 'field[1]') }} as content
+
+    from reply_events
 
 ),
 
@@ -178,7 +214,7 @@ turn_messages as (
         turns.conversation_id,
         turns.turn_number,
         agents.agent_id,
-        if(agents.agent_id = 'agent_a', turns.content[1], turns.content[2]) as content
+        if(agents.agent_id = 'agent_a', turns.agent_a_content, turns.agent_b_content) as content
 
     from turns
 
@@ -192,7 +228,7 @@ messages as (
         coalesce(turn_messages.conversation_id, latest_replies.conversation_id) as conversation_id,
         coalesce(turn_messages.turn_number, latest_replies.turn_number) as turn_number,
         coalesce(turn_messages.agent_id, latest_replies.agent_id) as agent_id,
-        coalesce(turn_messages.content, latest_replies.field[1]) as content,
+        coalesce(turn_messages.content, latest_replies.content) as content,
         latest_replies.sent_at,
         latest_replies.field,
         turn_messages.turn_number is not null as is_turn_complete
@@ -213,13 +249,13 @@ select
     messages.agent_id,
     messages.content,
     messages.sent_at,
-    try_cast(messages.field[2] as integer) as prompt_tokens,
-    try_cast(messages.field[3] as integer) as completion_tokens,
-    try_cast(messages.field[4] as integer) as total_tokens,
-    try_cast(messages.field[5] as integer) as tokens_used,
-    try_cast(messages.field[6] as integer) as cache_read_tokens,
-    try_cast(messages.field[7] as integer) as cache_write_tokens,
-    try_cast(messages.field[8] as bigint) as response_time_ms,
+    {{ logged_tokens('messages.field[2]') }} as prompt_tokens,
+    {{ logged_tokens('messages.field[3]') }} as completion_tokens,
+    {{ logged_tokens('messages.field[4]') }} as total_tokens,
+    {{ logged_tokens('messages.field[5]') }} as tokens_used,
+    {{ logged_tokens('messages.field[6]') }} as cache_read_tokens,
+    {{ logged_tokens('messages.field[7]') }} as cache_write_tokens,
+    {{ logged_milliseconds('messages.field[8]') }} as response_time_ms,
     coalesce({{ is_api_error_placeholder('messages.content') }}, false) as is_api_error,
     messages.is_turn_complete,
     cast(null as float[]) as embedding,

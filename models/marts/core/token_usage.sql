@@ -16,7 +16,14 @@ conversations as (
 
 model_aliases as (
 
-    select * from {{ ref('model_aliases') }}
+    select
+        {{ model_key('logged_model') }} as logged_model_key,
+        -- Of two spellings that differ in capitals only, the seed may give each a model.
+        min(model) as model
+
+    from {{ ref('model_aliases') }}
+
+    group by {{ model_key('logged_model') }}
 
 ),
 
@@ -29,16 +36,21 @@ model_prices as (
 dated_totals as (
 
     select
-        token_totals.*,
+        token_totals.* exclude (model),
         coalesce(
-            token_totals.reported_model,
+            token_totals.model,
             if(
                 token_totals.agent_id = 'agent_a',
                 conversations.agent_a_model,
                 conversations.agent_b_model
             )
         ) as model,
-        cast(timezone('UTC', conversations.started_at) as date) as run_date
+        cast(timezone('UTC', conversations.started_at) as date) as run_date,
+        -- Thinking alone is no call, and its model no other one than that of the calls.
+        token_totals.call_count > 0
+        or max(token_totals.call_count) over (
+            partition by token_totals.conversation_id, token_totals.agent_id
+        ) = 0 as is_priced
 
     from token_totals
 
@@ -51,12 +63,12 @@ named_totals as (
 
     select
         dated_totals.*,
-        coalesce(model_aliases.model, dated_totals.model) as priced_model
+        {{ model_key('coalesce(model_aliases.model, dated_totals.model)') }} as priced_model
 
     from dated_totals
 
     left join model_aliases
-        on dated_totals.model = model_aliases.logged_model
+        on {{ model_key('dated_totals.model') }} = model_aliases.logged_model_key
 
 ),
 
@@ -81,25 +93,19 @@ priced_totals as (
 
     asof left join model_prices
         on
-            named_totals.priced_model = model_prices.model
+            named_totals.priced_model = {{ model_key('model_prices.model') }}
             and named_totals.run_date >= model_prices.valid_from
 
-)
+),
 
-select
-    conversation_id,
-    agent_id,
-    model,
-    is_reported,
-    call_count,
-    prompt_tokens,
-    completion_tokens,
-    cache_read_tokens,
-    cache_write_tokens,
-    thinking_tokens,
-    -- Logged prompt tokens include the cached ones.
-    cast(
-        (
+costs as (
+
+    select
+        *,
+        -- In millionths of a dollar. Logged prompt tokens include the cached ones.
+        if(
+            uncounted_call_count > 0,
+            null,
             -- Not greatest(), which passes over a NULL.
             if(
                 prompt_tokens < coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0),
@@ -109,8 +115,46 @@ select
             + coalesce(cache_read_tokens, 0) * cache_read_price
             + coalesce(cache_write_tokens, 0) * cache_write_price
             + billed_completion_tokens * completion_price
-        ) / 1000000 as double
-    ) as cost_usd,
-    price_valid_from
+        ) as cost
 
-from priced_totals
+    from priced_totals
+
+)
+
+select
+    conversation_id,
+    agent_id,
+    if(
+        count(distinct priced_model) filter (where is_priced) < 2,
+        coalesce(
+            max(model) filter (where is_priced and is_reported),
+            max(model) filter (where is_priced)
+        ),
+        null
+    ) as model,
+    list(distinct priced_model order by priced_model) filter (where is_priced) as models,
+    bool_and(is_reported) filter (where is_priced) as is_reported,
+    cast(sum(call_count) as integer) as call_count,
+    cast(coalesce(sum(call_count) filter (where is_reported), 0) as integer)
+        as reported_call_count,
+    cast(sum(uncounted_call_count) as integer) as uncounted_call_count,
+    cast(sum(prompt_tokens) as bigint) as prompt_tokens,
+    cast(sum(completion_tokens) as bigint) as completion_tokens,
+    cast(sum(cache_read_tokens) as bigint) as cache_read_tokens,
+    cast(sum(cache_write_tokens) as bigint) as cache_write_tokens,
+    cast(sum(thinking_tokens) as bigint) as thinking_tokens,
+    -- A sum of the known parts would be no cost.
+    if(
+        bool_and(cost is not null) filter (where is_priced),
+        cast(sum(cost) / 1000000 as double),
+        null
+    ) as cost_usd,
+    if(
+        bool_and(price_valid_from is not null) filter (where is_priced),
+        max(price_valid_from),
+        null
+    ) as price_valid_from
+
+from costs
+
+group by conversation_id, agent_id
