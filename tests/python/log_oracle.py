@@ -620,10 +620,14 @@ def state_of(events: list[Event]) -> State:
     end: Event | None = None
     is_final = False
     for event in events:
-        if event.event_type == "ConversationEndEvent" and not is_final:
-            end, is_final = event, True
+        if event.event_type == "ConversationEndEvent":
+            last_end = event
+            end = end if is_final else event
+            is_final = True
         elif event.event_type == "TurnCompleteEvent" and event.turn_number is not None:
             is_final = False
+    if end and not is_final:
+        end = last_end
     reason = readable(end.fields.get("reason")) if end else None
     times = [event.timestamp for event in events if event.timestamp is not None]
     starts = [
