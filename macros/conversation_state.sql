@@ -145,10 +145,8 @@
             conversation_id,
             turn_number,
             completed_at,
-            -- NaN is not a score.
-            nullif(try_cast(score[1] as double), cast('nan' as double)) as convergence_score,
-            nullif(try_cast(score[2] as double), cast('nan' as double))
-                as legacy_convergence_score
+            {{ logged_score('score[1]') }} as convergence_score,
+            {{ logged_score('score[2]') }} as legacy_convergence_score
 
         from latest_turns
 

@@ -11,8 +11,11 @@
             turn_number,
             timestamp,
             event_data,
-            if(event_type = 'TurnStartEvent', turn_number, null) as started_turn_number,
-            if(event_type = 'MessageRequestEvent', turn_number, null) as requested_turn_number,
+            -- -1 where the number can be none: what follows does not belong to the turn before.
+            if(event_type = 'TurnStartEvent', coalesce(turn_number, -1), null)
+                as started_turn_number,
+            if(event_type = 'MessageRequestEvent', coalesce(turn_number, -1), null)
+                as requested_turn_number,
             file_order,
             line_number
 
@@ -32,13 +35,19 @@
         select
             *,
             coalesce(
-                last_value(requested_turn_number ignore nulls) over (
-                    partition by conversation_id, agent_id
-                    order by file_order, line_number
+                nullif(
+                    last_value(requested_turn_number ignore nulls) over (
+                        partition by conversation_id, agent_id
+                        order by file_order, line_number
+                    ),
+                    -1
                 ),
-                last_value(started_turn_number ignore nulls) over (
-                    partition by conversation_id
-                    order by file_order, line_number
+                nullif(
+                    last_value(started_turn_number ignore nulls) over (
+                        partition by conversation_id
+                        order by file_order, line_number
+                    ),
+                    -1
                 )
             ) as placed_turn_number
 
@@ -47,13 +56,14 @@
     ),
 
     -- A turn number that comes again replaces what it said before, as in Pidgin.
-    turns as (
+    turn_events as (
 
         select
             conversation_id,
             turn_number,
             file_order,
             line_number,
+            event_data,
             json_extract_string(
                 event_data, ['$.turn.agent_a_message.content', '$.turn.agent_b_message.content']
             ) as content
@@ -72,7 +82,23 @@
 
     ),
 
-    replies as (
+    turns as (
+
+        select
+            conversation_id,
+            turn_number,
+            file_order,
+            line_number,
+            {{ message_text('event_data', '$.turn.agent_a_message.content', 'content[1]') }}
+                as agent_a_content,
+            {{ message_text('event_data', '$.turn.agent_b_message.content', 'content[2]') }}
+                as agent_b_content
+
+        from turn_events
+
+    ),
+
+    reply_events as (
 
         select
             conversation_id,
@@ -81,6 +107,7 @@
             timestamp as sent_at,
             file_order,
             line_number,
+            event_data,
             json_extract_string(event_data, [
                 '$.message.content',
                 '$.prompt_tokens', '$.completion_tokens', '$.total_tokens', '$.tokens_used',
@@ -93,6 +120,16 @@
             event_type = 'MessageCompleteEvent'
             and agent_id in ('agent_a', 'agent_b')
             and placed_turn_number is not null
+
+    ),
+
+    replies as (
+
+        select
+            * exclude (event_data),
+            {{ message_text('event_data', '$.message.content', 'field[1]') }} as content
+
+        from reply_events
 
     ),
 
@@ -134,7 +171,8 @@
             turns.conversation_id,
             turns.turn_number,
             agents.agent_id,
-            if(agents.agent_id = 'agent_a', turns.content[1], turns.content[2]) as content
+            if(agents.agent_id = 'agent_a', turns.agent_a_content, turns.agent_b_content)
+                as content
 
         from turns
 
@@ -149,7 +187,7 @@
                 as conversation_id,
             coalesce(turn_messages.turn_number, latest_replies.turn_number) as turn_number,
             coalesce(turn_messages.agent_id, latest_replies.agent_id) as agent_id,
-            coalesce(turn_messages.content, latest_replies.field[1]) as content,
+            coalesce(turn_messages.content, latest_replies.content) as content,
             latest_replies.sent_at,
             latest_replies.field,
             turn_messages.turn_number is not null as is_turn_complete

@@ -52,8 +52,10 @@ LINES = """
         json_extract_string(envelope, '$.conversation_id') as conversation_id,
         experiment_id,
         json_extract_string(envelope, '$.experiment_id') as logged_experiment_id,
-        try_cast(json_extract_string(envelope, '$.turn_number') as integer)
-            as turn_number,
+        case
+            when try_cast(envelope ->> '$.turn_number' as bigint) between 0 and 999999
+                then try_cast(envelope ->> '$.turn_number' as integer)
+        end as turn_number,
         json_extract_string(envelope, '$.agent_id') as agent_id,
         json_extract_string(envelope, '$.timestamp') as recorded_timestamp,
         try_cast(recorded_timestamp as timestamptz) as timestamp,

@@ -22,8 +22,8 @@
         [
             'models/staging/pidgin/*.sql', 'models/staging/pidgin/_pidgin__sources.yml',
             'macros/incremental/changed_files.sql', 'macros/incremental/empty_relations.sql',
-            'macros/incremental/output_files.sql',
-            'macros/text/event_documents.sql'
+            'macros/incremental/output_files.sql', 'macros/text/event_documents.sql',
+            'macros/text/numbers.sql'
         ],
         settings = var('rejected_line_length')
     ) }}

@@ -189,7 +189,7 @@
         if(event_type is not null, cast(md5(line) as uuid), null) as event_id,
         nullif(if(is_nested, envelope[7], envelope[3]), '') as conversation_id,
         nullif(if(is_nested, envelope[8], envelope[4]), '') as experiment_id,
-        try_cast(if(is_nested, envelope[9], envelope[5]) as integer) as turn_number,
+        {{ logged_turn_number('if(is_nested, envelope[9], envelope[5])') }} as turn_number,
         if(is_nested, envelope[10], envelope[6]) as agent_id,
         if(
             event_type is not null,

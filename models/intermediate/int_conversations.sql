@@ -137,7 +137,7 @@ listed_conversations as (
         manifests.experiment_id,
         manifests.updated_at,
         conversation.key as conversation_id,
-        {{ event_time("json_extract_string(conversation.value, '$.last_updated')") }}
+        {{ event_time("json_extract_string(conversation.value, '$.last_updated')", 'UTC') }}
             as last_updated_at,
         json_extract_string(conversation.value, '$.status') as manifest_status,
         json_extract_string(conversation.value, '$.error') as manifest_error

@@ -38,7 +38,8 @@ all_lines as not materialized (
         event_type,
         conversation_id,
         experiment_id,
-        turn_number,
+        -- Bounded when it was read; older versions kept whatever they found.
+        {{ logged_turn_number('turn_number') }} as turn_number,
         agent_id,
         recorded_timestamp,
         {{ event_time('recorded_timestamp') }} as timestamp,
@@ -66,7 +67,7 @@ all_lines as not materialized (
         archived_lines.event_type,
         archived_lines.conversation_id,
         archived_lines.experiment_id,
-        archived_lines.turn_number,
+        {{ logged_turn_number('archived_lines.turn_number') }} as turn_number,
         archived_lines.agent_id,
         archived_lines.recorded_timestamp,
         archived_lines.timestamp,

@@ -16,6 +16,12 @@ conversations as (
 
 ),
 
+conversation_files as (
+
+    select * from {{ ref('int_conversation_files') }}
+
+),
+
 events as (
 
     select * from {{ ref('int_events') }}
@@ -32,18 +38,29 @@ changed_conversations as (
 ),
 
 -- What a provider reported (TokenUsageEvent), what Pidgin noted beside each reply
--- (MessageCompleteEvent, an estimate where the provider reported nothing), and thinking.
+-- (MessageCompleteEvent, an estimate where the provider reported nothing), thinking, and the
+-- models that each start of the conversation names.
 token_events as (
 
     select
         events.conversation_id,
-        events.agent_id,
+        unnest(
+            if(
+                events.event_type = 'ConversationStartEvent',
+                ['agent_a', 'agent_b'],
+                [events.agent_id]
+            )
+        ) as agent_id,
         events.event_type,
+        conversation_files.file_order,
+        events.line_number,
         changed_conversations.fingerprint,
+        events.event_data,
         json_extract_string(events.event_data, [
             '$.model', '$.prompt_tokens', '$.completion_tokens', '$.tokens_used',
             '$.cache_read_tokens', '$.cache_write_tokens', '$.thinking_tokens',
-            '$.message.content'
+            '$.message.content',
+            '$.agent_a_model', '$.agent_a.model', '$.agent_b_model', '$.agent_b.model'
         ]) as field
 
     from events
@@ -51,9 +68,19 @@ token_events as (
     inner join changed_conversations
         on events.conversation_id = changed_conversations.conversation_id
 
+    inner join conversation_files
+        on
+            events.conversation_id = conversation_files.conversation_id
+            and events.source_file = conversation_files.source_file
+
     where
-        events.event_type in ('TokenUsageEvent', 'MessageCompleteEvent', 'ThinkingCompleteEvent')
-        and events.agent_id in ('agent_a', 'agent_b')
+        events.event_type = 'ConversationStartEvent'
+        or (
+            events.event_type in (
+                'TokenUsageEvent', 'MessageCompleteEvent', 'ThinkingCompleteEvent'
+            )
+            and events.agent_id in ('agent_a', 'agent_b')
+        )
 
 ),
 
@@ -63,71 +90,103 @@ counts as (
         conversation_id,
         agent_id,
         event_type,
+        file_order,
+        line_number,
         fingerprint,
-        field[1] as model,
-        try_cast(field[2] as bigint) as prompt_tokens,
-        try_cast(field[3] as bigint) as completion_tokens,
-        -- Some providers count thinking in the total only; it is billed as output.
-        greatest(
-            try_cast(field[3] as bigint),
-            if(
-                event_type = 'TokenUsageEvent',
-                try_cast(field[4] as bigint) - try_cast(field[2] as bigint),
-                null
-            )
-        ) as billed_completion_tokens,
-        try_cast(field[5] as bigint) as cache_read_tokens,
-        try_cast(field[6] as bigint) as cache_write_tokens,
-        try_cast(field[7] as bigint) as thinking_tokens
+        nullif(
+            case
+                when event_type != 'ConversationStartEvent' then field[1]
+                when agent_id = 'agent_a' then coalesce(field[9], field[10])
+                else coalesce(field[11], field[12])
+            end,
+            ''
+        ) as named_model,
+        event_type = 'MessageCompleteEvent' as is_reply,
+        -- The first providers' reports (June 2025) named neither agent nor prompt.
+        event_type = 'TokenUsageEvent' and field[2] is not null as is_report,
+        {{ message_text('event_data', '$.message.content', 'field[8]') }} as content,
+        {{ logged_tokens('field[2]') }} as prompt_tokens,
+        {{ logged_tokens('field[3]') }} as completion_tokens,
+        {{ logged_tokens('field[4]') }} as tokens_used,
+        {{ logged_tokens('field[5]') }} as cache_read_tokens,
+        {{ logged_tokens('field[6]') }} as cache_write_tokens,
+        {{ logged_tokens('field[7]') }} as thinking_tokens
 
     from token_events
 
-    where
-        event_type != 'MessageCompleteEvent'
-        or not coalesce({{ is_api_error_placeholder('field[8]') }}, false)
-
 ),
 
--- The first providers' reports (June 2025) named neither agent nor prompt.
-reporting_agents as (
+-- A report follows the reply that it is about. A reply that no report follows before the agent's
+-- next one counts by itself; it does not name its model, so it is the one last named.
+ordered_counts as (
 
     select
-        *,
-        bool_or(event_type = 'TokenUsageEvent' and prompt_tokens is not null) over (
-            partition by conversation_id, agent_id
-        ) as is_reported
+        * exclude (named_model),
+        last_value(named_model ignore nulls) over so_far as model,
+        lead(if(is_reply or is_report, is_report, null) ignore nulls) over so_far as is_reported_next
 
     from counts
+
+    window so_far as (
+        partition by conversation_id, agent_id
+        order by file_order, line_number
+    )
 
 ),
 
 calls as (
 
     select
-        *,
-        event_type = if(is_reported, 'TokenUsageEvent', 'MessageCompleteEvent') as is_call
+        conversation_id,
+        agent_id,
+        fingerprint,
+        is_report as is_reported,
+        is_report
+        or (
+            is_reply
+            and not coalesce(is_reported_next, false)
+            and not coalesce({{ is_api_error_placeholder('content') }}, false)
+        ) as is_call,
+        if(is_call, model, null) as model,
+        prompt_tokens,
+        completion_tokens,
+        -- Some providers count thinking in the total only; it is billed as output.
+        greatest(
+            completion_tokens,
+            if(is_report and tokens_used >= prompt_tokens, tokens_used - prompt_tokens, null)
+        ) as billed_completion_tokens,
+        cache_read_tokens,
+        cache_write_tokens,
+        if(event_type = 'ThinkingCompleteEvent', thinking_tokens, null) as thinking_tokens
 
-    from reporting_agents
+    from ordered_counts
+
+    where
+        is_call
+        or event_type in ('TokenUsageEvent', 'ThinkingCompleteEvent')
 
 )
 
 select
     conversation_id,
     agent_id,
-    max(model) as reported_model,
-    bool_or(is_reported) as is_reported,
+    model,
+    is_reported,
     cast(count(*) filter (where is_call) as integer) as call_count,
+    cast(
+        count(*) filter (
+            where is_call and (prompt_tokens is null or billed_completion_tokens is null)
+        ) as integer
+    ) as uncounted_call_count,
     cast(sum(prompt_tokens) filter (where is_call) as bigint) as prompt_tokens,
     cast(sum(completion_tokens) filter (where is_call) as bigint) as completion_tokens,
     cast(sum(billed_completion_tokens) filter (where is_call) as bigint)
         as billed_completion_tokens,
     cast(sum(cache_read_tokens) filter (where is_call) as bigint) as cache_read_tokens,
     cast(sum(cache_write_tokens) filter (where is_call) as bigint) as cache_write_tokens,
-    cast(
-        sum(thinking_tokens) filter (where event_type = 'ThinkingCompleteEvent') as bigint
-    ) as thinking_tokens,
+    cast(sum(thinking_tokens) as bigint) as thinking_tokens,
     any_value(fingerprint) as fingerprint
 
 from calls
 
-group by conversation_id, agent_id
+group by conversation_id, agent_id, model, is_reported

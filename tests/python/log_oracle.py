@@ -7,16 +7,19 @@ not repeated in the other. Clarity goes before speed.
 
 from __future__ import annotations
 
+import csv
 import functools
 import gzip
+import itertools
 import json
 import math
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -33,7 +36,10 @@ COMPLETED = {
     "convergence_threshold",
 }
 FAILED = {"error", "api_error", "exception"}
-TOKEN_EVENTS = ("TokenUsageEvent", "MessageCompleteEvent", "ThinkingCompleteEvent")
+TURN_NUMBERS = range(1_000_000)
+TOKENS = range(1_000_000_001)
+MILLISECONDS = 100_000_000_000
+YEARS = range(1970, 2200)
 NO_REPLY = "[Unable to generate response due to API error]"
 WHITESPACE = " \t\n\r\f"
 # The names of Pidgin's events, of all versions, without their common ending.
@@ -140,15 +146,99 @@ class State:
 
 
 @dataclass(frozen=True)
-class Usage:
-    """The tokens of one agent in one conversation."""
+class Call:
+    """One request to a model: as its provider reported it, or as Pidgin noted it."""
 
     is_reported: bool
+    model: str | None
     prompt_tokens: int | None
     completion_tokens: int | None
+    total_tokens: int | None
     cache_read_tokens: int | None
     cache_write_tokens: int | None
-    thinking_tokens: int | None
+
+    @property
+    def billed_tokens(self) -> int | None:
+        """Tokens billed as output, with thinking that only a report's total holds."""
+        if self.is_reported and None not in (self.total_tokens, self.prompt_tokens):
+            assert self.total_tokens is not None
+            assert self.prompt_tokens is not None
+            rest = self.total_tokens - self.prompt_tokens
+            if rest >= 0:
+                return max(rest, self.completion_tokens or 0)
+        return self.completion_tokens
+
+
+class Prices:
+    """What a token of a model costs, from the seeds as they stand."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read them."""
+        with (folder / "model_aliases.csv").open(encoding="utf-8", newline="") as file:
+            self.aliases = {
+                key_of(row["logged_model"]): key_of(row["model"])
+                for row in csv.DictReader(file)
+            }
+        with (folder / "model_prices.csv").open(encoding="utf-8", newline="") as file:
+            self.rows = sorted(csv.DictReader(file), key=lambda row: row["valid_from"])
+
+    def cost(self, usage: Usage, day: date | None) -> float | None:
+        """Return what all calls cost in dollars; None if one of them is not known."""
+        costs = [self._call_cost(call, day) for call in usage.calls]
+        known = [cost for cost in costs if cost is not None]
+        if not costs or len(known) < len(costs):
+            return None
+        return float(sum(known) / 1_000_000)
+
+    def _call_cost(self, call: Call, day: date | None) -> Fraction | None:
+        key = key_of(call.model or "")
+        model = self.aliases.get(key, key)
+        price = None
+        for row in self.rows:
+            is_valid = day is not None and row["valid_from"] <= day.isoformat()
+            if key_of(row["model"]) == model and is_valid:
+                price = row
+        billed = call.billed_tokens
+        if price is None or call.prompt_tokens is None or billed is None:
+            return None
+        prompt = Fraction(price["prompt_usd_per_million_tokens"])
+        cached = {
+            "read": call.cache_read_tokens or 0,
+            "write": call.cache_write_tokens or 0,
+        }
+        cost = max(call.prompt_tokens - sum(cached.values()), 0) * prompt
+        cost += billed * Fraction(price["completion_usd_per_million_tokens"])
+        for kind, tokens in cached.items():
+            text = price[f"cache_{kind}_usd_per_million_tokens"]
+            cost += tokens * (Fraction(text) if text else prompt)
+        return cost
+
+
+def key_of(model: str) -> str:
+    """Return what a model is looked up by."""
+    return model.strip().lower()
+
+
+@dataclass
+class Usage:
+    """The calls of one agent in one conversation, and what was logged of thinking."""
+
+    calls: list[Call] = field(default_factory=list)
+    thoughts: list[int | None] = field(default_factory=list)
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether all figures are the provider's."""
+        return bool(self.calls) and all(call.is_reported for call in self.calls)
+
+    @property
+    def thinking_tokens(self) -> int | None:
+        """The sum of what is known."""
+        return added(self.thoughts)
+
+    def total(self, name: str) -> int | None:
+        """Add what is known of one figure of the calls."""
+        return added(getattr(call, name) for call in self.calls)
 
 
 @dataclass(frozen=True)
@@ -271,7 +361,7 @@ def make_event(
         timestamp=parse_time(document.get("timestamp"), timezone),
         conversation_id=fields.get("conversation_id") or None,
         experiment_id=fields.get("experiment_id") or None,
-        turn_number=whole_number(fields.get("turn_number")),
+        turn_number=whole_number(fields.get("turn_number"), TURN_NUMBERS),
         agent_id=fields.get("agent_id"),
         fields=fields,
     )
@@ -285,30 +375,34 @@ def parse_time(value: Any, timezone: str) -> datetime | None:
         moment = datetime.fromisoformat(value)
     except ValueError:
         return None
+    if moment.year not in YEARS:
+        return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=ZoneInfo(timezone))
     return moment.astimezone(UTC)
 
 
-def whole_number(value: Any) -> int | None:
-    """Return an integer, also where it is written as a string."""
-    if isinstance(value, bool):
-        return None
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return None
+def whole_number(value: Any, limits: range = TOKENS) -> int | None:
+    """Return an integer, also where it is written as a string or as 10.0."""
+    result = number(value, limits[-1])
+    return int(result) if result is not None and result.is_integer() else None
 
 
-def number(value: Any) -> float | None:
-    """Return a measurement; NaN is none."""
+def number(value: Any, limit: float = 1) -> float | None:
+    """Return a measurement from 0 to a limit; anything else is none."""
     if isinstance(value, bool):
         return None
     try:
         result = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    return None if math.isnan(result) else result
+    return result if 0 <= result <= limit else None
+
+
+def milliseconds(value: Any) -> int | None:
+    """Return a time, rounded."""
+    result = number(value, MILLISECONDS)
+    return None if result is None else math.floor(result + 0.5)
 
 
 def readable(text: Any) -> str | None:
@@ -318,9 +412,8 @@ def readable(text: Any) -> str | None:
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
-def added(events: Iterable[dict[str, Any]], name: str) -> int | None:
-    """Add what is known of a field; None where nothing is."""
-    numbers = [whole_number(fields.get(name)) for fields in events]
+def added(numbers: Iterable[int | None]) -> int | None:
+    """Add what is known; None where nothing is."""
     known = [value for value in numbers if value is not None]
     return sum(known) if known else None
 
@@ -471,44 +564,20 @@ class Logs:
                     completion_tokens=whole_number(fields.get("completion_tokens")),
                     cache_read_tokens=whole_number(fields.get("cache_read_tokens")),
                     cache_write_tokens=whole_number(fields.get("cache_write_tokens")),
-                    response_time_ms=whole_number(fields.get("duration_ms")),
+                    response_time_ms=milliseconds(fields.get("duration_ms")),
                     is_turn_complete=turn is not None,
                 )
         return result
 
     @functools.cached_property
     def usage(self) -> dict[tuple[str, str], Usage]:
-        """Add up tokens: as the provider reported them, else Pidgin's own estimates."""
-        calls: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
-        for event in self.events:
-            if (
-                event.event_type in TOKEN_EVENTS
-                and event.conversation_id is not None
-                and event.agent_id in AGENTS
-                and not is_placeholder(spoken_text(event.fields))
-            ):
-                key = (event.conversation_id, event.agent_id)
-                kinds = calls.setdefault(key, {kind: [] for kind in TOKEN_EVENTS})
-                kinds[event.event_type].append(event.fields)
-        result = {}
-        for key, kinds in calls.items():
-            # June 2025 reported tokens without saying whose or which.
-            is_reported = any(
-                whole_number(fields.get("prompt_tokens")) is not None
-                for fields in kinds["TokenUsageEvent"]
-            )
-            counted = kinds[
-                "TokenUsageEvent" if is_reported else "MessageCompleteEvent"
-            ]
-            thoughts = kinds["ThinkingCompleteEvent"]
-            result[key] = Usage(
-                is_reported=is_reported,
-                prompt_tokens=added(counted, "prompt_tokens"),
-                completion_tokens=added(counted, "completion_tokens"),
-                cache_read_tokens=added(counted, "cache_read_tokens"),
-                cache_write_tokens=added(counted, "cache_write_tokens"),
-                thinking_tokens=added(thoughts, "thinking_tokens"),
-            )
+        """Find the calls of each agent: reports, and replies that none follows."""
+        result: dict[tuple[str, str], Usage] = {}
+        for conversation_id, events in self.conversations.items():
+            for agent in AGENTS:
+                usage = usage_of(events, agent)
+                if usage is not None:
+                    result[conversation_id, agent] = usage
         return result
 
     @functools.cached_property
@@ -537,7 +606,8 @@ class Logs:
             *(fields.get(key) for key in ("created_at", "started_at", "completed_at")),
             *(e.get("last_updated") for e in listed.values() if isinstance(e, dict)),
         ]
-        moments = [parse_time(time, self.timezone) for time in times]
+        # In manifests, times without an offset were UTC.
+        moments = [parse_time(time, "UTC") for time in times]
         return Manifest(
             source_file=str(path),
             folder=str(path.parent),
@@ -616,10 +686,14 @@ def state_of(events: list[Event]) -> State:
     end: Event | None = None
     is_final = False
     for event in events:
-        if event.event_type == "ConversationEndEvent" and not is_final:
-            end, is_final = event, True
+        if event.event_type == "ConversationEndEvent":
+            last_end = event
+            end = end if is_final else event
+            is_final = True
         elif event.event_type == "TurnCompleteEvent" and event.turn_number is not None:
             is_final = False
+    if end and not is_final:
+        end = last_end
     reason = readable(end.fields.get("reason")) if end else None
     times = [event.timestamp for event in events if event.timestamp is not None]
     starts = [
@@ -636,6 +710,62 @@ def state_of(events: list[Event]) -> State:
         ended_at=end.timestamp if end else None,
         last_event_at=max(times, default=None),
     )
+
+
+def usage_of(events: list[Event], agent: str) -> Usage | None:
+    """Find the calls of one agent; None where it has neither calls nor thoughts.
+
+    A report counts. A reply counts by itself unless a report follows it before the
+    agent's next reply. A reply's model is the one last named.
+    """
+    usage = Usage()
+    is_known = False
+    model: str | None = None
+    # The last reply, for as long as no report came.
+    reply: Call | None = None
+    for event in events:
+        fields = event.fields
+        if event.event_type == "ConversationStartEvent":
+            started = fields.get(f"{agent}_model") or model_of(fields.get(agent))
+            model = started or model
+        if event.agent_id != agent:
+            continue
+        if event.event_type == "MessageCompleteEvent":
+            if reply:
+                usage.calls.append(reply)
+            model = fields.get("model") or model
+            is_failed = is_placeholder(spoken_text(fields))
+            reply = None if is_failed else call_of(fields, model, is_reported=False)
+        elif event.event_type == "TokenUsageEvent":
+            is_known = True
+            model = fields.get("model") or model
+            # June 2025 reported tokens without saying whose or which.
+            if fields.get("prompt_tokens") is not None:
+                usage.calls.append(call_of(fields, model, is_reported=True))
+                reply = None
+        elif event.event_type == "ThinkingCompleteEvent":
+            usage.thoughts.append(whole_number(fields.get("thinking_tokens")))
+    if reply:
+        usage.calls.append(reply)
+    return usage if is_known or usage.calls or usage.thoughts else None
+
+
+def call_of(fields: dict[str, Any], model: str | None, *, is_reported: bool) -> Call:
+    """Read the figures of one call."""
+    return Call(
+        is_reported,
+        model,
+        whole_number(fields.get("prompt_tokens")),
+        whole_number(fields.get("completion_tokens")),
+        whole_number(fields.get("tokens_used")),
+        whole_number(fields.get("cache_read_tokens")),
+        whole_number(fields.get("cache_write_tokens")),
+    )
+
+
+def model_of(agent: Any) -> str | None:
+    """Return the model that a start names for an agent."""
+    return agent.get("model") if isinstance(agent, dict) else None
 
 
 def complete_turns(events: list[Event]) -> Iterable[Event]:
@@ -657,18 +787,17 @@ def taken_replies(events: list[Event]) -> dict[tuple[int, str], Event]:
     """
     recorded = {event.turn_number: event for event in complete_turns(events)}
     position = {id(event): index for index, event in enumerate(events)}
-    requested: dict[str | None, int] = {}
+    requested: dict[str | None, int | None] = {}
     started: int | None = None
     taken: dict[tuple[int, str], Event] = {}
     for index, event in enumerate(events):
-        if event.event_type == "TurnStartEvent" and event.turn_number is not None:
+        if event.event_type == "TurnStartEvent":
             started = event.turn_number
-        elif (
-            event.event_type == "MessageRequestEvent" and event.turn_number is not None
-        ):
+        elif event.event_type == "MessageRequestEvent":
             requested[event.agent_id] = event.turn_number
         elif event.event_type == "MessageCompleteEvent" and event.agent_id in AGENTS:
-            turn = requested.get(event.agent_id, started)
+            turn = requested.get(event.agent_id)
+            turn = started if turn is None else turn
             if turn is None:
                 continue
             record = recorded.get(turn)
@@ -681,13 +810,42 @@ def taken_replies(events: list[Event]) -> dict[tuple[int, str], Event]:
 def content_of(turn: Any, agent: str) -> str | None:
     """Return what an agent said in a turn's record."""
     message = turn.get(f"{agent}_message") if isinstance(turn, dict) else None
-    return readable(message.get("content")) if isinstance(message, dict) else None
+    return text_of(message.get("content")) if isinstance(message, dict) else None
 
 
 def spoken_text(fields: dict[str, Any]) -> str | None:
     """Return the text of a reply."""
     message = fields.get("message")
-    return readable(message.get("content")) if isinstance(message, dict) else None
+    return text_of(message.get("content")) if isinstance(message, dict) else None
+
+
+def text_of(content: Any) -> str | None:
+    """Return the text of a message: a string, a block, or a list of them.
+
+    Blocks other than text are no speech. A line break keeps words of neighbours apart.
+    """
+    if not isinstance(content, list):
+        return block_text(content)
+    pieces = [piece for piece in map(block_text, content) if piece is not None]
+    if not pieces:
+        return None
+    text = pieces[0]
+    for before, piece in itertools.pairwise(pieces):
+        is_parted = not before or not piece or before[-1].isspace()
+        text += piece if is_parted or piece[0].isspace() else "\n" + piece
+    return text
+
+
+def block_text(block: Any) -> str | None:
+    """Return the text of one block; None where it is no text."""
+    if isinstance(block, dict):
+        is_text = block.get("type") in (None, "text", "output_text")
+        return (
+            readable(block.get("text"))
+            if is_text and not block.get("thought")
+            else None
+        )
+    return readable(block)
 
 
 def is_placeholder(text: str | None) -> bool:

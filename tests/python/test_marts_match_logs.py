@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 from conftest import ProjectMaker
-from harness import SAMPLE, Project
-from log_oracle import AGENTS, Logs, Message, State, vocabulary_overlap
+from harness import ROOT, SAMPLE, Project
+from log_oracle import AGENTS, Logs, Message, Prices, State, vocabulary_overlap
 
 EXTRA = [
     Path(folder)
@@ -313,25 +313,45 @@ def test_messages(reading: Reading) -> None:
 
 
 def test_token_usage(reading: Reading) -> None:
-    """Tokens add up to what was reported, or else estimated."""
+    """Tokens add up to what was reported, or else estimated, call by call."""
     actual = reading.keyed(
-        "select conversation_id, agent_id, is_reported, prompt_tokens,"
-        " completion_tokens, cache_read_tokens, cache_write_tokens, thinking_tokens"
-        " from token_usage",
+        "select conversation_id, agent_id, is_reported, call_count,"
+        " reported_call_count, prompt_tokens, completion_tokens, cache_read_tokens,"
+        " cache_write_tokens, thinking_tokens from token_usage",
         2,
     )
     expected = {
         key: (
             usage.is_reported,
-            usage.prompt_tokens,
-            usage.completion_tokens,
-            usage.cache_read_tokens,
-            usage.cache_write_tokens,
+            len(usage.calls),
+            sum(call.is_reported for call in usage.calls),
+            usage.total("prompt_tokens"),
+            usage.total("completion_tokens"),
+            usage.total("cache_read_tokens"),
+            usage.total("cache_write_tokens"),
             usage.thinking_tokens,
         )
         for key, usage in reading.logs.usage.items()
     }
     assert_equal(actual, expected)
+
+
+def test_costs(reading: Reading) -> None:
+    """Each call is priced by its own model, as on the day the conversation began."""
+    actual = reading.keyed(
+        "select conversation_id, agent_id, cost_usd from token_usage", 2
+    )
+    states = reading.logs.states()
+    days = {
+        conversation_id: state.started_at.date() if state.started_at else None
+        for conversation_id, state in states.items()
+    }
+    prices = Prices(ROOT / "seeds")
+    expected = {
+        key: prices.cost(usage, days[key[0]])
+        for key, usage in reading.logs.usage.items()
+    }
+    assert_equal(actual, expected, ROUNDING)
 
 
 def spoken(logs: Logs, key: tuple[str, int]) -> dict[str, Message]:

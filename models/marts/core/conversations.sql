@@ -271,18 +271,14 @@ logged_settings as (
         coalesce(
             first_starts.field[16], manifest_settings.field[5], manifest_settings.field[6]
         ) as awareness_b,
-        try_cast(
-            coalesce(
-                first_starts.field[9], first_starts.field[11], first_starts.field[13],
-                manifest_settings.field[1], manifest_settings.field[3]
-            ) as double
-        ) as temperature_a,
-        try_cast(
-            coalesce(
-                first_starts.field[10], first_starts.field[12], first_starts.field[14],
-                manifest_settings.field[2], manifest_settings.field[3]
-            ) as double
-        ) as temperature_b,
+        {{ logged_temperature(
+            'coalesce(first_starts.field[9], first_starts.field[11], first_starts.field[13],'
+            ~ ' manifest_settings.field[1], manifest_settings.field[3])'
+        ) }} as temperature_a,
+        {{ logged_temperature(
+            'coalesce(first_starts.field[10], first_starts.field[12], first_starts.field[14],'
+            ~ ' manifest_settings.field[2], manifest_settings.field[3])'
+        ) }} as temperature_b,
         try_cast(
             coalesce(
                 first_starts.field[21], first_requests.field_a[1],
@@ -301,24 +297,20 @@ logged_settings as (
         coalesce(
             first_starts.field[24], first_requests.field_b[2], manifest_settings.field[10]
         ) as thinking_budget_b,
-        try_cast(
-            coalesce(
-                first_starts.field[25], first_requests.field_a[3], manifest_settings.field[11]
-            ) as integer
-        ) as max_tokens_a,
-        try_cast(
-            coalesce(
-                first_starts.field[26], first_requests.field_b[3], manifest_settings.field[11]
-            ) as integer
-        ) as max_tokens_b,
-        try_cast(manifest_settings.field[12] as double) as convergence_threshold,
+        {{ logged_tokens(
+            'coalesce(first_starts.field[25], first_requests.field_a[3], manifest_settings.field[11])'
+        ) }} as max_tokens_a,
+        {{ logged_tokens(
+            'coalesce(first_starts.field[26], first_requests.field_b[3], manifest_settings.field[11])'
+        ) }} as max_tokens_b,
+        {{ logged_score('manifest_settings.field[12]') }} as convergence_threshold,
         manifest_settings.field[13] as convergence_action,
         try_cast(
             coalesce(first_starts.field[27], manifest_settings.field[14]) as boolean
         ) as choose_names,
         coalesce(first_starts.field[28], manifest_settings.field[15]) as prompt_tag,
         coalesce(first_starts.field[17], first_starts.field[18]) as initial_prompt,
-        try_cast(coalesce(first_starts.field[19], first_starts.field[20]) as integer) as max_turns
+        {{ logged_count('coalesce(first_starts.field[19], first_starts.field[20])') }} as max_turns
 
     from changed_conversations
 
@@ -391,12 +383,12 @@ select
     -- The manifest names one budget for both, also where only one of them thinks.
     if(
         logged_settings.thinking_enabled_a,
-        try_cast(logged_settings.thinking_budget_a as integer),
+        {{ logged_tokens('logged_settings.thinking_budget_a') }},
         null
     ) as thinking_budget_a,
     if(
         logged_settings.thinking_enabled_b,
-        try_cast(logged_settings.thinking_budget_b as integer),
+        {{ logged_tokens('logged_settings.thinking_budget_b') }},
         null
     ) as thinking_budget_b,
     logged_settings.max_tokens_a,
@@ -405,15 +397,10 @@ select
     logged_settings.prompt_tag,
     logged_settings.initial_prompt,
     logged_settings.max_turns,
-    -- NaN is no threshold.
-    if(
-        logged_settings.convergence_threshold between 0 and 1,
-        logged_settings.convergence_threshold,
-        null
-    ) as convergence_threshold,
+    logged_settings.convergence_threshold,
     logged_settings.convergence_action,
     coalesce(branches.field[1], manifest_settings.field[16]) as branched_from,
-    try_cast(coalesce(branches.field[2], manifest_settings.field[17]) as integer) as branch_point,
+    {{ logged_count('coalesce(branches.field[2], manifest_settings.field[17])') }} as branch_point,
 
     turn_scores.final_convergence,
     turn_scores.peak_convergence,

@@ -123,7 +123,8 @@ select
     coalesce(manifest_created_at, started_at) as created_at,
     started_at,
     last_event_at,
-    last_event_at - started_at as duration,
+    -- Archives of older versions hold whatever time an event claimed.
+    try(last_event_at - started_at) as duration,
     status,
     manifest_status,
     manifest_error,

@@ -90,9 +90,19 @@ trouble_and_turns as (
     select
         events.*,
         conversation_files.file_order,
-        last_value(events.turn_number ignore nulls) over (
-            partition by events.conversation_id
-            order by conversation_files.file_order, events.line_number
+        -- -1 for a turn that started without a number that can be one.
+        nullif(
+            last_value(
+                if(
+                    events.event_type = 'TurnStartEvent',
+                    coalesce(events.turn_number, -1),
+                    events.turn_number
+                ) ignore nulls
+            ) over (
+                partition by events.conversation_id
+                order by conversation_files.file_order, events.line_number
+            ),
+            -1
         ) as current_turn_number
 
     from events
@@ -161,7 +171,7 @@ select
     -- Errors and timeouts name their turn only in a sentence; waits not at all.
     coalesce(
         trouble.turn_number,
-        try_cast(nullif(regexp_extract(trouble.field[4], '\bturn (\d+)', 1, 'i'), '') as integer),
+        {{ logged_turn_number("regexp_extract(trouble.field[4], '\\bturn (\\d+)', 1, 'i')") }},
         trouble.current_turn_number
     ) as turn_number,
     trouble.agent_id,
@@ -170,8 +180,8 @@ select
     trouble.timestamp as occurred_at,
     case trouble.incident_type
         when 'rate_limit_wait'
-            then format('waited {:.1f} s', try_cast(trouble.field[5] as double))
-        when 'truncation' then 'dropped ' || trouble.field[7] || ' messages'
+            then format('waited {:.1f} s', {{ logged_seconds('trouble.field[5]') }})
+        when 'truncation' then 'dropped ' || {{ logged_count('trouble.field[7]') }} || ' messages'
         when 'empty_reply' then 'the reply held no text'
         when 'interrupt'
             then coalesce('by ' || trouble.field[8], 'paused ' || trouble.pause)
@@ -181,7 +191,7 @@ select
     -- Some events name the class, others the registry's name.
     nullif(lower(trim(trouble.field[3])), '') as provider,
     trouble.field[3] as provider_logged,
-    try_cast(coalesce(trouble.field[5], trouble.field[6]) as double) as seconds,
+    {{ logged_seconds('coalesce(trouble.field[5], trouble.field[6])') }} as seconds,
     try_cast(trouble.field[11] as boolean) as is_retryable,
     changed_conversations.fingerprint
 

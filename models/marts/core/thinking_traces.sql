@@ -89,8 +89,8 @@ select
     turn_number,
     agent_id,
     field[1] as thinking_content,
-    try_cast(field[2] as integer) as thinking_tokens,
-    try_cast(field[3] as bigint) as duration_ms,
+    {{ logged_tokens('field[2]') }} as thinking_tokens,
+    {{ logged_milliseconds('field[3]') }} as duration_ms,
     thought_at,
     fingerprint
 

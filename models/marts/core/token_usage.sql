@@ -34,11 +34,11 @@ model_prices as (
 
 logged_models as (
 
-    select distinct reported_model as logged_model
+    select distinct model as logged_model
 
     from token_totals
 
-    where reported_model is not null
+    where model is not null
 
 ),
 
@@ -48,26 +48,38 @@ logged_models as (
 named_totals as (
 
     select
-        token_totals.*,
+        token_totals.* exclude (model),
         conversations.experiment_id,
-        if(token_totals.agent_id = 'agent_a', conversations.agent_a_model, conversations.agent_b_model)
-            as started_model,
-        if(
-            token_totals.agent_id = 'agent_a',
-            conversations.agent_a_provider,
-            conversations.agent_b_provider
-        ) as started_provider,
-        coalesce(named_models.model, started_model) as model,
-        coalesce(named_models.provider, started_provider) as provider,
         coalesce(
-            token_totals.reported_model,
+            named_models.model,
+            if(
+                token_totals.agent_id = 'agent_a',
+                conversations.agent_a_model,
+                conversations.agent_b_model
+            )
+        ) as model,
+        coalesce(
+            named_models.provider,
+            if(
+                token_totals.agent_id = 'agent_a',
+                conversations.agent_a_provider,
+                conversations.agent_b_provider
+            )
+        ) as provider,
+        coalesce(
+            token_totals.model,
             if(
                 token_totals.agent_id = 'agent_a',
                 conversations.agent_a_model_logged,
                 conversations.agent_b_model_logged
             )
         ) as model_logged,
-        cast(timezone('UTC', conversations.started_at) as date) as run_date
+        cast(timezone('UTC', conversations.started_at) as date) as run_date,
+        -- Thinking alone is no call, and its model no other one than that of the calls.
+        token_totals.call_count > 0
+        or max(token_totals.call_count) over (
+            partition by token_totals.conversation_id, token_totals.agent_id
+        ) = 0 as is_priced
 
     from token_totals
 
@@ -75,7 +87,7 @@ named_totals as (
         on token_totals.conversation_id = conversations.conversation_id
 
     left join named_models
-        on token_totals.reported_model = named_models.logged_model
+        on token_totals.model = named_models.logged_model
 
 ),
 
@@ -103,25 +115,16 @@ priced_totals as (
             {{ model_key('named_totals.model') }} = {{ model_key('model_prices.model') }}
             and named_totals.run_date >= model_prices.valid_from
 
-)
+),
 
-select
-    conversation_id,
-    experiment_id,
-    agent_id,
-    model,
-    model_logged,
-    provider,
-    is_reported,
-    call_count,
-    prompt_tokens,
-    completion_tokens,
-    cache_read_tokens,
-    cache_write_tokens,
-    thinking_tokens,
-    -- Logged prompt tokens include the cached ones.
-    cast(
-        (
+costs as (
+
+    select
+        *,
+        -- In millionths of a dollar. Logged prompt tokens include the cached ones.
+        if(
+            uncounted_call_count > 0,
+            null,
             -- Not greatest(), which passes over a NULL.
             if(
                 prompt_tokens < coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0),
@@ -131,8 +134,57 @@ select
             + coalesce(cache_read_tokens, 0) * cache_read_price
             + coalesce(cache_write_tokens, 0) * cache_write_price
             + billed_completion_tokens * completion_price
-        ) / 1000000 as double
-    ) as cost_usd,
-    price_valid_from
+        ) as cost
 
-from priced_totals
+    from priced_totals
+
+)
+
+select
+    conversation_id,
+    any_value(experiment_id) as experiment_id,
+    agent_id,
+    if(
+        count(distinct model) filter (where is_priced) < 2,
+        max(model) filter (where is_priced),
+        null
+    ) as model,
+    if(
+        count(distinct model) filter (where is_priced) < 2,
+        coalesce(
+            max(model_logged) filter (where is_priced and is_reported),
+            max(model_logged) filter (where is_priced)
+        ),
+        null
+    ) as model_logged,
+    list(distinct model order by model) filter (where is_priced) as models,
+    if(
+        count(distinct provider) filter (where is_priced) < 2,
+        max(provider) filter (where is_priced),
+        null
+    ) as provider,
+    bool_and(is_reported) filter (where is_priced) as is_reported,
+    cast(sum(call_count) as integer) as call_count,
+    cast(coalesce(sum(call_count) filter (where is_reported), 0) as integer)
+        as reported_call_count,
+    cast(sum(uncounted_call_count) as integer) as uncounted_call_count,
+    cast(sum(prompt_tokens) as bigint) as prompt_tokens,
+    cast(sum(completion_tokens) as bigint) as completion_tokens,
+    cast(sum(cache_read_tokens) as bigint) as cache_read_tokens,
+    cast(sum(cache_write_tokens) as bigint) as cache_write_tokens,
+    cast(sum(thinking_tokens) as bigint) as thinking_tokens,
+    -- A sum of the known parts would be no cost.
+    if(
+        bool_and(cost is not null) filter (where is_priced),
+        cast(sum(cost) / 1000000 as double),
+        null
+    ) as cost_usd,
+    if(
+        bool_and(price_valid_from is not null) filter (where is_priced),
+        max(price_valid_from),
+        null
+    ) as price_valid_from
+
+from costs
+
+group by conversation_id, agent_id

@@ -64,7 +64,8 @@ last_updates as (
 
     select
         fields.source_file,
-        max({{ event_time("json_extract_string(conversation.value, '$.last_updated')") }})
+        -- Times of manifests were UTC before Pidgin wrote their offset, unlike those of events.
+        max({{ event_time("json_extract_string(conversation.value, '$.last_updated')", 'UTC') }})
             as last_updated_at
 
     from fields, json_each(fields.conversations) as conversation
@@ -85,15 +86,15 @@ experiment_manifests as (
         fields.field[2] as name,
         fields.field[3] as status,
         fields.field[4] as error,
-        try_cast(fields.field[8] as integer) as planned_conversations,
+        {{ logged_count('fields.field[8]') }} as planned_conversations,
         if(json_type(fields.config) = 'OBJECT', fields.config, null) as config,
         if(json_type(fields.conversations) = 'OBJECT', fields.conversations, null) as conversations,
-        {{ event_time('fields.field[5]') }} as created_at,
+        {{ event_time('fields.field[5]', 'UTC') }} as created_at,
         coalesce(created_at, fields.modified_at) as known_at,
         greatest(
-            {{ event_time('fields.field[5]') }},
-            {{ event_time('fields.field[6]') }},
-            {{ event_time('fields.field[7]') }},
+            {{ event_time('fields.field[5]', 'UTC') }},
+            {{ event_time('fields.field[6]', 'UTC') }},
+            {{ event_time('fields.field[7]', 'UTC') }},
             last_updates.last_updated_at
         ) as updated_at
 

@@ -33,9 +33,11 @@ logged_scores as (
     select
         conversation_id,
         turn_number,
-        nullif(
+        if(
+            try_cast(json_extract_string(event_data, '$.convergence_score') as double)
+            between 0 and 1,
             try_cast(json_extract_string(event_data, '$.convergence_score') as double),
-            cast('nan' as double)
+            null
         ) as score
 
     from events
@@ -167,7 +169,7 @@ unpriced_costs as (
 
     where
         cost_usd is not null
-        and (price_valid_from is null or prompt_tokens is null or completion_tokens is null)
+        and (price_valid_from is null or prompt_tokens is null or uncounted_call_count > 0)
 
 )
 
