@@ -11,7 +11,7 @@
         select
             conversation_id,
             count(distinct turn_number) as turn_count,
-            max(struct_pack(file_order := file_order, line_number := line_number)) as last_position
+            max(struct_pack(file_order := file_order, line_position := line_position)) as last_position
 
         from conversation_events
 
@@ -29,14 +29,14 @@
             conversation_events.conversation_id,
             struct_pack(
                 file_order := conversation_events.file_order,
-                line_number := conversation_events.line_number,
+                line_position := conversation_events.line_position,
                 ended_at := conversation_events.timestamp,
                 end_reason := json_extract_string(conversation_events.event_data, '$.reason')
             ) as conversation_end,
             coalesce(
                 struct_pack(
                     file_order := conversation_events.file_order,
-                    line_number := conversation_events.line_number
+                    line_position := conversation_events.line_position
                 ) > completed_turns.last_position,
                 true
             ) as is_after_last_turn
@@ -134,7 +134,7 @@
         qualify
             row_number() over (
                 partition by conversation_id, turn_number
-                order by file_order desc, line_number desc
+                order by file_order desc, line_position desc
             ) = 1
 
     ),

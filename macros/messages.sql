@@ -17,7 +17,7 @@
             if(event_type = 'MessageRequestEvent', coalesce(turn_number, -1), null)
                 as requested_turn_number,
             file_order,
-            line_number
+            line_position
 
         from conversation_events
 
@@ -38,14 +38,14 @@
                 nullif(
                     last_value(requested_turn_number ignore nulls) over (
                         partition by conversation_id, agent_id
-                        order by file_order, line_number
+                        order by file_order, line_position
                     ),
                     -1
                 ),
                 nullif(
                     last_value(started_turn_number ignore nulls) over (
                         partition by conversation_id
-                        order by file_order, line_number
+                        order by file_order, line_position
                     ),
                     -1
                 )
@@ -62,7 +62,7 @@
             conversation_id,
             turn_number,
             file_order,
-            line_number,
+            line_position,
             event_data,
             json_extract_string(
                 event_data, ['$.turn.agent_a_message.content', '$.turn.agent_b_message.content']
@@ -77,7 +77,7 @@
         qualify
             row_number() over (
                 partition by conversation_id, turn_number
-                order by file_order desc, line_number desc
+                order by file_order desc, line_position desc
             ) = 1
 
     ),
@@ -88,7 +88,7 @@
             conversation_id,
             turn_number,
             file_order,
-            line_number,
+            line_position,
             {{ message_text('event_data', '$.turn.agent_a_message.content', 'content[1]') }}
                 as agent_a_content,
             {{ message_text('event_data', '$.turn.agent_b_message.content', 'content[2]') }}
@@ -106,7 +106,7 @@
             agent_id,
             timestamp as sent_at,
             file_order,
-            line_number,
+            line_position,
             event_data,
             json_extract_string(event_data, [
                 '$.message.content',
@@ -148,12 +148,12 @@
 
         where
             turns.turn_number is null
-            or (replies.file_order, replies.line_number) < (turns.file_order, turns.line_number)
+            or (replies.file_order, replies.line_position) < (turns.file_order, turns.line_position)
 
         qualify
             row_number() over (
                 partition by replies.conversation_id, replies.turn_number, replies.agent_id
-                order by replies.file_order desc, replies.line_number desc
+                order by replies.file_order desc, replies.line_position desc
             ) = 1
 
     ),

@@ -25,7 +25,7 @@ conversation_files as (
         min(archived_experiment_id) as archived_experiment_id,
         -- A sum, because it does not depend on the order of rows; line numbers and times
         -- make it depend on the order of events.
-        sum(hash(event_id, line_number, timestamp)) as content_hash
+        sum(hash(event_id, line_position, timestamp)) as content_hash
 
     from events
 

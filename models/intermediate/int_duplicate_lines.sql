@@ -34,7 +34,7 @@ similar_lines as (
         {{ envelope_hash('event_lines') }} as envelope,
         event_lines.event_id,
         event_lines.source_file,
-        event_lines.line_number
+        event_lines.line_position
 
     from event_lines
 
@@ -70,7 +70,7 @@ other_lines as (
     qualify
         row_number() over (
             partition by similar_lines.event_id
-            order by similar_lines.source_file, similar_lines.line_number
+            order by similar_lines.source_file, similar_lines.line_position
         ) = 1
 
 ),
@@ -87,7 +87,7 @@ other_documents as (
     inner join other_lines
         on
             event_lines.source_file = other_lines.source_file
-            and event_lines.line_number = other_lines.line_number
+            and event_lines.line_position = other_lines.line_position
 
 ),
 
@@ -128,7 +128,7 @@ ranked_lines as (
     select
         first_value(similar_lines.event_id) over copies as event_id,
         similar_lines.source_file,
-        similar_lines.line_number,
+        similar_lines.line_position,
         row_number() over copies as occurrence
 
     from similar_lines
@@ -144,7 +144,7 @@ ranked_lines as (
         order by
             missing_files.source_file is not null,
             similar_lines.source_file,
-            similar_lines.line_number
+            similar_lines.line_position
     )
 
 )

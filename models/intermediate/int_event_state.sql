@@ -32,7 +32,7 @@ files as (
 
 duplicates as (
 
-    select sum(hash(source_file, line_number)) as content_hash
+    select sum(hash(source_file, line_position)) as content_hash
 
     from duplicate_lines
 

@@ -29,7 +29,7 @@ unique_lines as not materialized (
     anti join duplicate_lines
         on
             event_lines.source_file = duplicate_lines.source_file
-            and event_lines.line_number = duplicate_lines.line_number
+            and event_lines.line_position = duplicate_lines.line_position
 
     where event_lines.line_kind = 'event'
 
@@ -84,6 +84,7 @@ select
     event_data,
     source_file,
     line_number,
+    line_position,
     is_archived,
     archived_experiment_id
 

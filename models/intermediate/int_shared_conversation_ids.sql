@@ -36,7 +36,7 @@ starts as (
     left join duplicate_lines
         on
             event_lines.source_file = duplicate_lines.source_file
-            and event_lines.line_number = duplicate_lines.line_number
+            and event_lines.line_position = duplicate_lines.line_position
 
     where
         event_lines.line_kind = 'event'
@@ -66,7 +66,7 @@ suspect_lines as (
         event_lines.conversation_id,
         event_lines.source_file,
         {{ home_folder('event_lines.source_file') }} as folder,
-        event_lines.line_number,
+        event_lines.line_position,
         coalesce(duplicate_lines.event_id, event_lines.event_id) as event_id,
         event_lines.event_type = 'ConversationStartEvent' as is_start,
         event_lines.timestamp,
@@ -88,7 +88,7 @@ suspect_lines as (
     left join duplicate_lines
         on
             event_lines.source_file = duplicate_lines.source_file
-            and event_lines.line_number = duplicate_lines.line_number
+            and event_lines.line_position = duplicate_lines.line_position
 
     where event_lines.line_kind = 'event'
 
@@ -114,7 +114,7 @@ folders as (
             order by
                 suspect_lines.timestamp nulls last,
                 suspect_lines.source_file,
-                suspect_lines.line_number
+                suspect_lines.line_position
         ) filter (where suspect_lines.is_start) as first_start
 
     from suspect_lines

@@ -53,7 +53,7 @@ token_events as (
         ) as agent_id,
         events.event_type,
         conversation_files.file_order,
-        events.line_number,
+        events.line_position,
         changed_conversations.fingerprint,
         events.event_data,
         json_extract_string(events.event_data, [
@@ -91,7 +91,7 @@ counts as (
         agent_id,
         event_type,
         file_order,
-        line_number,
+        line_position,
         fingerprint,
         nullif(
             case
@@ -129,7 +129,7 @@ ordered_counts as (
 
     window so_far as (
         partition by conversation_id, agent_id
-        order by file_order, line_number
+        order by file_order, line_position
     )
 
 ),

@@ -75,9 +75,9 @@ beginnings as (
         events.agent_id,
         events.event_data,
         conversation_files.file_order,
-        events.line_number,
+        events.line_position,
         struct_pack(
-            file_order := conversation_files.file_order, line_number := events.line_number
+            file_order := conversation_files.file_order, line_position := events.line_position
         ) as position
 
     from events
@@ -103,7 +103,7 @@ start_events as (
     select
         conversation_id,
         file_order,
-        line_number,
+        line_position,
         json_extract_string(event_data, [
             '$.agent_a_model', '$.agent_b_model', '$.agent_a.model', '$.agent_b.model',
             '$.agent_a_display_name', '$.agent_b_display_name',
@@ -135,7 +135,7 @@ first_starts as (
     qualify
         row_number() over (
             partition by conversation_id
-            order by file_order, line_number
+            order by file_order, line_position
         ) = 1
 
 ),

@@ -100,7 +100,7 @@ trouble_and_turns as (
                 ) ignore nulls
             ) over (
                 partition by events.conversation_id
-                order by conversation_files.file_order, events.line_number
+                order by conversation_files.file_order, events.line_position
             ),
             -1
         ) as current_turn_number

@@ -46,7 +46,7 @@ thinking_events as (
         events.agent_id,
         events.timestamp as thought_at,
         conversation_files.file_order,
-        events.line_number,
+        events.line_position,
         changed_conversations.fingerprint,
         json_extract_string(
             events.event_data, ['$.thinking_content', '$.thinking_tokens', '$.duration_ms']
@@ -78,7 +78,7 @@ latest_traces as (
     qualify
         row_number() over (
             partition by conversation_id, turn_number, agent_id
-            order by file_order desc, line_number desc
+            order by file_order desc, line_position desc
         ) = 1
 
 )
