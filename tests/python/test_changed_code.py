@@ -1,4 +1,4 @@
-"""Who changes the SQL gets every row by the new definition from the next build."""
+"""Who changes the SQL or a price gets all by the new definition from the next build."""
 
 from __future__ import annotations
 
@@ -43,6 +43,12 @@ CHANGES = {
         "header = false",
         "header = true",
         "select count(*) from events",
+    ),
+    "a price": Change(
+        "seeds/model_prices.csv",
+        "gpt-4.1,openai,2025-04-14,2.00,",
+        "gpt-4.1,openai,2025-04-14,3.00,",
+        "select cost_usd from experiment_dashboard",
     ),
     "a setting of the reading": Change(
         "dbt_project.yml",
@@ -95,9 +101,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for part in ("dbt_project.yml", "profiles.yml", "selectors.yml"):
         shutil.copy(ROOT / part, home / "project")
     folder = OutputFolder(home / "pidgin_output")
+    lines = conversation("tea", [("Shall we?", "We shall."), ("Now.", "Yes, now!")])
     folder.write(
         "experiments/tea_00000001/events_tea.jsonl",
-        conversation("tea", [("Shall we?", "We shall."), ("Now.", "Yes, now!")]),
+        [line.replace("local:test", "gpt-4.1") for line in lines],
     )
     folder.write("experiments/tea_00000001/events_none.jsonl", b"\nno event\n")
     build(home, "old.duckdb")

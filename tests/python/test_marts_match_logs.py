@@ -565,7 +565,7 @@ def models_of(logs: Logs, members: list[str]) -> list[str] | None:
                     nested = event.fields.get(agent) or {}
                     names.add(event.fields.get(f"{agent}_model") or nested.get("model"))
                 break
-    return sorted(names - {None}) or None
+    return sorted(name for name in names if name is not None) or None
 
 
 def test_experiment_costs(reading: Reading) -> None:
@@ -584,8 +584,9 @@ def test_experiment_costs(reading: Reading) -> None:
     expected = {}
     for experiment_id, members in reading.logs.experiments.items():
         parts = [costs.get(key) for key in speakers | costs.keys() if key[0] in members]
-        is_known = bool(parts) and None not in parts
-        expected[experiment_id] = math.fsum(parts) if is_known else None
+        known = [part for part in parts if part is not None]
+        is_known = bool(parts) and len(known) == len(parts)
+        expected[experiment_id] = math.fsum(known) if is_known else None
     assert_equal(actual, expected, ROUNDING)
 
 
