@@ -14,3 +14,13 @@
 {% macro glob_literal(path) %}
     {{- return(path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]')) -}}
 {% endmacro %}
+
+{#- The name of a column or table, whatever characters it holds. -#}
+{% macro sql_identifier(name) %}
+    {{- return('"' ~ (name | string | replace('"', '""')) ~ '"') -}}
+{% endmacro %}
+
+{#- The same of a name that SQL computes. -#}
+{% macro sql_identifier_of(name) -%}
+    '"' || replace({{ name }}, '"', '""') || '"'
+{%- endmacro %}
