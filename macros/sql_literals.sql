@@ -21,3 +21,13 @@
     {%- for path in paths %}{% do literals.append(glob_literal(path)) %}{% endfor -%}
     {{- return(sql_strings(literals)) -}}
 {% endmacro %}
+
+{#- The name of a column or table, whatever characters it holds. -#}
+{% macro sql_identifier(name) %}
+    {{- return('"' ~ (name | string | replace('"', '""')) ~ '"') -}}
+{% endmacro %}
+
+{#- The same of a name that SQL computes. -#}
+{% macro sql_identifier_of(name) -%}
+    '"' || replace({{ name }}, '"', '""') || '"'
+{%- endmacro %}

@@ -3,8 +3,8 @@
         materialized = 'incremental',
         incremental_strategy = 'replace_changed',
         unique_key = 'conversation_id',
-        on_schema_change = 'fail',
         meta = {'fingerprints': 'int_conversations'},
+        contract = {'enforced': true},
     )
 }}
 

@@ -1,17 +1,25 @@
-"""Who changes the SQL or a price gets all by the new definition from the next build."""
+"""Who changes the project or a price gets every table by its new state from the next build.
+
+Whether a definition changes or the columns of a table, what was built before then
+equals what a new warehouse holds, and the event store keeps what only it has.
+"""
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pytest
-from harness import ROOT, WITHOUT_TESTS
+import yaml
+from conftest import ProjectMaker
+from harness import ROOT, STORE, WITHOUT_TESTS, assert_same_contents
 from log_writer import OutputFolder, conversation
 
 
@@ -59,8 +67,8 @@ CHANGES = {
 }
 
 
-def build(home: Path, warehouse: str) -> None:
-    """Run `dbt build` as somebody who works on the project."""
+def start_build(home: Path, warehouse: str) -> subprocess.Popen[str]:
+    """Start `dbt build` as somebody who works on the project."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -70,15 +78,22 @@ def build(home: Path, warehouse: str) -> None:
         "PIDGIN_OUTPUT_DIR": "../pidgin_output",
         "PIDGIN_WAREHOUSE": f"../{warehouse}",
     }
-    finished = subprocess.run(
-        [sys.executable, "-m", "dbt.cli.main", "--quiet", "build", *WITHOUT_TESTS],
+    return subprocess.Popen(
+        [sys.executable, "-m", "dbt.cli.main", "build", *WITHOUT_TESTS],
         cwd=home / "project",
         env=kept | settings,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
     )
-    assert finished.returncode == 0, finished.stdout
+
+
+def build(home: Path, warehouse: str) -> str:
+    """Run `dbt build`, insist that it succeeds, and return what it says."""
+    process = start_build(home, warehouse)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return output
 
 
 def value(warehouse: Path, query: str) -> object:
@@ -107,6 +122,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [line.replace("local:test", "gpt-4.1") for line in lines],
     )
     folder.write("experiments/tea_00000001/events_none.jsonl", b"\nno event\n")
+    folder.write("experiments/tea_00000001/events_gone.jsonl", conversation("gone"))
     build(home, "old.duckdb")
     return home
 
@@ -124,9 +140,205 @@ def test_changed_definition_reaches_what_is_built(
     sql = file.read_text(encoding="utf-8")
     assert change.before in sql
     file.write_text(sql.replace(change.before, change.after), encoding="utf-8")
-    build(home, "old.duckdb")
+    # Columns are the same, and stay.
+    assert "have changed" not in build(home, "old.duckdb")
     build(home, "new.duckdb")
 
     after = value(home / "old.duckdb", change.value)
     assert after == value(home / "new.duckdb", change.value)
     assert after != before
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of a copy of the project, whose columns can be changed."""
+
+    home: Path
+    name: str
+
+    def rewrite(self, sql: str, columns: dict[str, str | None]) -> None:
+        """Change what the model selects from what it was, and what it declares.
+
+        A column without a type is dropped. What is named moves to the end, in order.
+        """
+        folder = self.home / "project" / "models"
+        (path,) = folder.rglob(f"{self.name}.sql")
+        path.write_text(
+            f"{sql} from (\n{path.read_text(encoding='utf-8')}\n)", encoding="utf-8"
+        )
+        path = path.with_suffix(".yml")
+        described = yaml.safe_load(path.read_text(encoding="utf-8"))
+        (model,) = described["models"]
+        kept = [each for each in model["columns"] if each["name"] not in columns]
+        named = [
+            {"name": name, "data_type": data_type}
+            for name, data_type in columns.items()
+            if data_type
+        ]
+        model["columns"] = kept + named
+        # Tests of columns that are no more.
+        model.pop("data_tests", None)
+        path.write_text(yaml.safe_dump(described), encoding="utf-8")
+
+    def materialize(self, before: str, after: str) -> None:
+        """Make it a view, say, of a table."""
+        (path,) = (self.home / "project" / "models").rglob(f"{self.name}.sql")
+        sql = path.read_text(encoding="utf-8")
+        assert f"materialized = '{before}'" in sql
+        path.write_text(
+            sql.replace(f"materialized = '{before}'", f"materialized = '{after}'"),
+            encoding="utf-8",
+        )
+
+
+def change_columns(home: Path) -> None:
+    """Add, drop, retype and move columns of tables, seeds and the event store."""
+
+    def rewrite(name: str, sql: str, columns: dict[str, str | None]) -> None:
+        Model(home, name).rewrite(sql, columns)
+
+    rewrite("rolling_convergence", "select *, 7 as seven", {"seven": "integer"})
+    rewrite("incidents", "select * exclude (is_retryable)", {"is_retryable": None})
+    rewrite(
+        "messages",
+        "select * replace (cast(response_time_ms as double) as response_time_ms)",
+        {"response_time_ms": "double"},
+    )
+    struct = (
+        "struct(vocabulary_size bigint, unique_words bigint, type_token_ratio double)"
+    )
+    rewrite(
+        "turn_metrics",
+        f"select * replace (cast(lexical_metrics as {struct}) as lexical_metrics)",
+        {"lexical_metrics": struct},
+    )
+    rewrite("conversation_state", "select *", {"status": "varchar"})
+    rewrite("int_turns", "select *, 7 as seven", {"seven": "integer"})
+    Model(home, "rejected_lines").materialize("view", "table")
+    Model(home, "thinking_traces").materialize("incremental", "view")
+    Model(home, "experiment_dashboard").materialize("incremental", "table")
+
+    # Names from the front to the end: other values by the same position.
+    seed = home / "project" / "seeds" / "end_reasons.csv"
+    with seed.open(encoding="utf-8", newline="") as file:
+        rows = [[*row[1:], row[0]] for row in csv.reader(file)]
+    with seed.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+    rewrite(
+        "stg_pidgin__event_lines",
+        "select * exclude (is_settled, line_start) replace"
+        " (cast(turn_number as varchar) as turn_number),"
+        " left(line_start, 100) as line_start, is_settled, 7 as seven",
+        {
+            "turn_number": "varchar",
+            "line_start": "varchar",
+            "is_settled": "boolean",
+            "seven": "integer",
+        },
+    )
+    rewrite(
+        "int_event_lines",
+        "select * replace (cast(turn_number as integer) as turn_number)",
+        {},
+    )
+    rewrite("stg_pidgin__manifests", "select *, 7 as seven", {"seven": "integer"})
+    rewrite("stg_archive__archives", "select *, 7 as seven", {"seven": "integer"})
+
+
+def contents(warehouse: Path) -> dict[str, list[str]]:
+    """Return the marts and seeds, and the columns of everything."""
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        names = connection.execute(
+            "select table_schema || '.' || table_name from information_schema.tables"
+            " where table_schema in ('main', 'seeds')"
+        ).fetchall()
+        found = {
+            name: sorted(
+                repr(row)
+                for row in connection.execute(f"select * from {name}").fetchall()
+            )
+            for (name,) in names
+        }
+        found["columns"] = [
+            repr(row)
+            for row in connection.execute(
+                "select table_schema, table_name, table_type, column_name, data_type"
+                " from information_schema.columns inner join information_schema.tables"
+                " using (table_catalog, table_schema, table_name)"
+                " order by table_schema, table_name, ordinal_position"
+            ).fetchall()
+        ]
+    return found
+
+
+def test_changed_columns(built: Path, tmp_path: Path) -> None:
+    """Columns that change, and change back, are those of a new warehouse each time.
+
+    Even where a build is killed in the middle, and where only the event store still has
+    what a log said.
+    """
+    home = tmp_path / "home"
+    shutil.copytree(built, home)
+    original = contents(home / "old.duckdb")
+    change_columns(home)
+    build(home, "new.duckdb")
+    changed = contents(home / "new.duckdb")
+    assert len(set(changed["columns"]) ^ set(original["columns"])) >= 15
+    for log in (home / "pidgin_output").rglob("events_gone.jsonl"):
+        log.unlink()
+
+    process = start_build(home, "old.duckdb")
+    while process.poll() is None and not (home / "old.duckdb.wal").exists():
+        time.sleep(0.002)
+    time.sleep(0.5)
+    process.kill()
+    process.communicate()
+    gone = f"select count(*) from {STORE} where conversation_id = 'gone'"
+    assert value(home / "old.duckdb", gone) == 10
+
+    said = build(home, "old.duckdb")
+    assert "The columns of int_turns have changed; it is built anew." in said
+    assert_same_contents(contents(home / "old.duckdb"), changed)
+
+    shutil.rmtree(home / "project")
+    shutil.copytree(built / "project", home / "project")
+    build(home, "old.duckdb")
+    assert_same_contents(contents(home / "old.duckdb"), original)
+
+
+def test_column_of_the_store_that_only_it_has(
+    project: ProjectMaker, tmp_path: Path
+) -> None:
+    """What another state of the project read stays while no log says it again."""
+    folder = OutputFolder(tmp_path)
+    for name in ("gone", "here"):
+        folder.write(f"tea_00000001/events_{name}.jsonl", conversation(name))
+    built = project(folder.path)
+    built.build_only()
+    expected = built.contents()
+    with duckdb.connect(str(built.warehouse)) as connection:
+        connection.execute(
+            f'alter table {STORE} add column "so ""called" integer;'
+            f'update {STORE} set "so ""called" = line_number;'
+            f"alter table {STORE} alter turn_number type varchar;"
+            "alter table messages drop column sent_at"
+        )
+    gone = folder.path / "tea_00000001/events_gone.jsonl"
+    content = gone.read_bytes()
+    gone.unlink()
+    folder.touch(folder.path / "tea_00000001/events_here.jsonl")
+
+    built.build_only()
+    rest = f'select source_file, line_number from {STORE} where "so ""called" > 0'
+    assert {Path(file) for file, _ in built.query(rest)} == {gone}
+    folder.write("tea_00000001/events_gone.jsonl", content)
+    folder.touch(folder.path / "tea_00000001/events_here.jsonl")
+    built.build_only()
+    with pytest.raises(duckdb.BinderException, match="called"):
+        built.query(rest)
+    del expected["event_files"]
+    contents = built.contents()
+    del contents["event_files"]
+    assert_same_contents(contents, expected)

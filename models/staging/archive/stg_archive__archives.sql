@@ -3,7 +3,7 @@
         materialized = 'incremental',
         incremental_strategy = 'delete+insert',
         unique_key = 'source_file',
-        on_schema_change = 'append_new_columns',
+        contract = {'enforced': true},
         pre_hook = '{% if is_incremental() %}{{ forget_missing_archives() }}{% endif %}',
         post_hook = '{{ warn_of_damaged_archives() }}',
     )

@@ -3,7 +3,6 @@
         materialized = 'incremental',
         incremental_strategy = 'delete+insert',
         unique_key = 'source_file',
-        on_schema_change = 'append_new_columns',
         full_refresh = false,
         contract = {'enforced': true},
         pre_hook = "{% if is_incremental() and has_python_function('archive_problem') %}{{ drop_archived_files(this, ref('stg_archive__lines')) }}{% endif %}",

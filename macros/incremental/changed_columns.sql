@@ -1,0 +1,197 @@
+{#- What stands in a warehouse may have been made by another state of the project, with columns that
+    were added, dropped, retyped or moved since. Before a build, all incremental models are compared
+    with what their yml declares. One that differs is built anew, by should_full_refresh; the
+    stores (full_refresh = false) keep their rows, which may be of logs that are gone.
+    docs/decisions/0008-changed-columns.md says why. -#}
+{% macro heal_columns() %}
+    {%- if execute and flags.WHICH in ('build', 'run') -%}
+        {%- set changed = {'models': [], 'stores': []} -%}
+        {%- for table in run_query(changed_columns()).rows -%}
+            {%- set node = graph.nodes[table['node']] -%}
+            {%- if node.config.full_refresh != false -%}
+                {%- do changed.models.append(table['node']) -%}
+                {%- do log("The columns of " ~ node.name ~ " have changed; it is built anew.", info = true) -%}
+            {%- else -%}
+                {%- do changed.stores.append(node.relation_name) -%}
+                {%- if table['is_reshaped'] -%}
+                    {%- do run_query(reshape_store(node, table)) -%}
+                    {%- do log("The columns of " ~ node.name ~ " have changed; its rows took them on.", info = true) -%}
+                {%- endif -%}
+            {%- endif -%}
+        {%- endfor -%}
+        {#- The one place that every model of this run can read. -#}
+        {%- do graph.update({'changed_columns': changed}) -%}
+    {%- endif -%}
+{% endmacro %}
+
+{#- What dbt asks of each incremental model, also for is_incremental(). -#}
+{% macro should_full_refresh() %}
+    {%- set configured = config.get('full_refresh') -%}
+    {%- if configured is none -%}
+        {%- set changed = graph.get('changed_columns', {'models': []}) -%}
+        {%- set configured = flags.FULL_REFRESH or model.unique_id in changed.models -%}
+    {%- endif -%}
+    {{- return(configured) -}}
+{% endmacro %}
+
+{#- Incremental models that stand in the warehouse with other columns than they declare. DuckDB says
+    which type a declared one is. For stores also what reshape_store needs: the columns declared,
+    those that stand beside them, and the rows in the new shape. -#}
+{% macro changed_columns() -%}
+    {%- set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
+        | selectattr('config.materialized', 'equalto', 'incremental') | list -%}
+    {%- set types = [] -%}
+    {%- for node in nodes -%}
+        {%- do types.extend(node.columns.values() | map(attribute='data_type') | list) -%}
+    {%- endfor -%}
+    with
+
+    declared_types as (
+
+        select
+            column_name as declared_type,
+            column_type as data_type
+
+        from (
+            describe select
+            {% for type in types | unique %}
+                cast(null as {{ type }}) as {{ sql_identifier(type) }},
+            {% endfor %}
+        )
+
+    ),
+
+    declared_columns as (
+
+        select
+            columns.*,
+            declared_types.data_type
+
+        from (
+            values
+            {% for node in nodes %}
+                {%- set node_loop = loop %}
+                {% for column in node.columns.values() %}
+                ({{ sql_strings([node.unique_id, node.schema, node.alias, column.name, column.data_type]) }}, {{ loop.index }})
+                {{- ',' if not (loop.last and node_loop.last) }}
+                {% endfor %}
+            {% endfor %}
+        ) as columns (node, schema_name, table_name, column_name, declared_type, position)
+
+        inner join declared_types
+            on columns.declared_type = declared_types.declared_type
+
+    ),
+
+    standing_columns as (
+
+        select
+            nodes.node,
+            columns.column_name,
+            columns.data_type,
+            columns.column_index
+
+        from duckdb_columns() as columns
+
+        -- No views.
+        semi join duckdb_tables() as tables
+            on columns.table_oid = tables.table_oid and columns.database_oid = tables.database_oid
+
+        inner join (select distinct node, schema_name, table_name from declared_columns) as nodes
+            on columns.schema_name = nodes.schema_name and columns.table_name = nodes.table_name
+
+        where columns.database_name = {{ sql_string(target.database) }}
+
+    ),
+
+    all_columns as (
+
+        select
+            coalesce(declared_columns.node, standing_columns.node) as node,
+            declared_columns.position,
+            standing_columns.column_index,
+            declared_columns.declared_type,
+            {{ sql_identifier_of('coalesce(declared_columns.column_name, standing_columns.column_name)') }} as name,
+            name || ' ' || declared_columns.data_type as declared_column,
+            name || ' ' || standing_columns.data_type as standing_column
+
+        from declared_columns
+
+        full join standing_columns
+            on
+                declared_columns.node = standing_columns.node
+                and declared_columns.column_name = standing_columns.column_name
+
+    )
+
+    select
+        node,
+        list(declared_column order by position) filter (where position is not null)
+            as declared,
+        list(standing_column order by column_index) filter (where column_index is not null)
+            as standing,
+        list(standing_column order by column_index) filter (where column_index is not null and position is not null)
+            is distinct from declared as is_reshaped,
+        coalesce(string_agg(', ' || standing_column, '' order by column_index) filter (where position is null), '')
+            as other_columns,
+        string_agg(name, ', ' order by position, column_index) filter (where column_index is not null)
+            as kept_names,
+        string_agg(
+            if(
+                declared_column is null or declared_column = standing_column,
+                name,
+                'try_cast(' || name || ' as ' || declared_type || ')'
+            ),
+            ', ' order by position, column_index
+        ) filter (where column_index is not null) as kept_values
+
+    from all_columns
+
+    group by node
+
+    -- A table that is not there yet has no column.
+    having
+        count(column_index) > 0
+        and standing is distinct from declared
+
+    order by node
+{%- endmacro %}
+
+{#- The rows of a store, whatever they were read from, in the columns that it declares. A value that
+    its new type cannot hold is NULL. What stands in other columns stays behind them, until no row
+    has it any more. In one transaction: killed in the middle, nothing has changed. -#}
+{% macro reshape_store(node, table) %}
+    {%- set columns = [] -%}
+    {%- for column in node.columns.values() -%}
+        {%- do columns.append(([column.name, column.data_type] + (
+            column.constraints | selectattr('type', 'equalto', 'custom') | map(attribute='expression') | list
+        )) | join(' ')) -%}
+    {%- endfor -%}
+    {%- set reshaped = sql_identifier(node.schema) ~ '.' ~ sql_identifier(node.alias ~ '__reshaped') -%}
+    begin transaction;
+    create table {{ reshaped }} ({{ columns | join(', ') }}{{ table['other_columns'] }});
+    insert into {{ reshaped }} ({{ table['kept_names'] }})
+    select {{ table['kept_values'] }} from {{ node.relation_name }};
+    drop table {{ node.relation_name }};
+    alter table {{ reshaped }} rename to {{ sql_identifier(node.alias) }};
+    commit
+{% endmacro %}
+
+{#- After a build: columns of stores that no model declares and no row needs any more, because each
+    log was read again. -#}
+{% macro drop_emptied_columns() %}
+    {%- if execute and flags.WHICH in ('build', 'run') -%}
+        {%- set changed = graph.get('changed_columns', {'stores': []}) -%}
+        {%- for node in graph.nodes.values() | selectattr('relation_name', 'in', changed.stores) -%}
+            {%- set standing = run_query(
+                "select column_name from (describe " ~ node.relation_name ~ ")"
+            ).columns[0].values() -%}
+            {%- for column in standing | reject('in', node.columns) -%}
+                {%- set name = sql_identifier(column) -%}
+                {%- if run_query("select count(" ~ name ~ ") from " ~ node.relation_name).rows[0][0] == 0 -%}
+                    {%- do run_query("alter table " ~ node.relation_name ~ " drop column " ~ name) -%}
+                {%- endif -%}
+            {%- endfor -%}
+        {%- endfor -%}
+    {%- endif -%}
+{% endmacro %}
