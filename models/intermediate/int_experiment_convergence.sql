@@ -3,7 +3,6 @@
         materialized = 'incremental',
         incremental_strategy = 'replace_changed',
         unique_key = 'experiment_id',
-        on_schema_change = 'fail',
         meta = {'fingerprints': 'experiments'},
     )
 }}
