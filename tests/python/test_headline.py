@@ -75,7 +75,8 @@ def test_placeholders_are_no_agreement(built: Project, suffix: str) -> None:
         name: figures
         for name, *figures in built.query(
             "select conversations.conversation_id, turns, spoken_turns,"
-            " avg_convergence, median_convergence, convergence_trend, convergence_trend_within"
+            " avg_convergence, median_convergence, convergence_trend,"
+            " convergence_trend_within"
             f" from experiment_dashboard{suffix} as dashboard"
             " inner join conversations using (experiment_id)"
         )
