@@ -129,7 +129,7 @@ def test_tokens_of_placeholders(built: Project) -> None:
 
 def test_symbols_in_any_script(built: Project) -> None:
     """Prose is no phase of symbols, whatever marks belong to its letters."""
-    found = dict(
+    found: dict[str, bool] = dict(
         built.query(
             "select conversation_id, has_symbolic_phase from conversation_patterns"
         )
