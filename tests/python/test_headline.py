@@ -75,7 +75,8 @@ def test_placeholders_are_no_agreement(built: Project, suffix: str) -> None:
         name: figures
         for name, *figures in built.query(
             "select conversations.conversation_id, turns, spoken_turns,"
-            " avg_convergence, median_convergence, convergence_trend, convergence_trend_within"
+            " avg_convergence, median_convergence, convergence_trend,"
+            " convergence_trend_within"
             f" from experiment_dashboard{suffix} as dashboard"
             " inner join conversations using (experiment_id)"
         )
@@ -128,7 +129,7 @@ def test_tokens_of_placeholders(built: Project) -> None:
 
 def test_symbols_in_any_script(built: Project) -> None:
     """Prose is no phase of symbols, whatever marks belong to its letters."""
-    found = dict(
+    found: dict[str, bool] = dict(
         built.query(
             "select conversation_id, has_symbolic_phase from conversation_patterns"
         )
