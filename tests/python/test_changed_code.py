@@ -44,6 +44,12 @@ CHANGES = {
         "header = true",
         "select count(*) from events",
     ),
+    "a seed": Change(
+        "seeds/model_providers.csv",
+        "local:,local,",
+        "local:,my own machine,",
+        "select max(agent_a_provider) from analysis.conversations",
+    ),
     "a setting of the reading": Change(
         "dbt_project.yml",
         "rejected_line_length: 1000",
