@@ -24,7 +24,7 @@
     {%- set is_unchanged = existing_relation is not none
         and existing_relation.is_view
         and config.persist_column_docs()
-        and view_definition(existing_relation) == view_definition(new_relation) -%}
+        and are_same_views(existing_relation, new_relation) -%}
     {%- if is_unchanged -%}
         {{ drop_relation_if_exists(new_relation) }}
     {%- else -%}
@@ -53,20 +53,19 @@
     {{ return({'relations': [target_relation]}) }}
 {%- endmaterialization %}
 
-{#- What a view selects, and the columns with their types that it was made with: a table below it
-    may have changed since. -#}
-{% macro view_definition(relation) %}
+{#- Whether two views of one schema select the same and were made with the same columns of the same
+    types: a table below them may have changed in between. -#}
+{% macro are_same_views(one, other) %}
     {%- set place -%}
-        database_name = {{ sql_string(relation.database) }}
-        and schema_name = {{ sql_string(relation.schema) }}
+        database_name = {{ sql_string(one.database) }} and schema_name = {{ sql_string(one.schema) }}
     {%- endset -%}
-    {%- set views = run_query(
-        "select regexp_extract(sql, '(?s) AS (.*)', 1) from duckdb_views() where " ~ place
-        ~ " and view_name = " ~ sql_string(relation.identifier)
-    ).rows -%}
-    {%- set columns = run_query(
-        "select string_agg(column_name || ' ' || data_type, ', ' order by column_index) from duckdb_columns() where "
-        ~ place ~ " and table_name = " ~ sql_string(relation.identifier)
-    ).rows -%}
-    {{- return([views[0][0] if views else none, columns[0][0]]) -}}
+    {%- set names = sql_strings([one.identifier, other.identifier]) -%}
+    {{- return(run_query(
+        "select count(distinct (views.query, columns.types)) from ("
+        ~ "select view_name, regexp_extract(sql, '(?s) AS (.*)', 1) as query from duckdb_views()"
+        ~ " where " ~ place ~ " and view_name in (" ~ names ~ ")) as views inner join ("
+        ~ "select table_name, string_agg(column_name || ' ' || data_type, ', ' order by column_index) as types"
+        ~ " from duckdb_columns() where " ~ place ~ " and table_name in (" ~ names ~ ") group by table_name"
+        ~ ") as columns on views.view_name = columns.table_name"
+    ).rows[0][0] == 1) -}}
 {% endmacro %}

@@ -58,6 +58,12 @@ CHANGES = {
         "gpt-4.1,openai,2025-04-14,3.00,",
         "select cost_usd from experiment_dashboard",
     ),
+    "a seed": Change(
+        "seeds/model_providers.csv",
+        "local:,local,",
+        "local:,my own machine,",
+        "select max(agent_a_provider) from analysis.conversations",
+    ),
     "a setting of the reading": Change(
         "dbt_project.yml",
         "rejected_line_length: 1000",

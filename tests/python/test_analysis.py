@@ -1,0 +1,323 @@
+"""The schema `analysis`, the questions that start from it, and comments in the database."""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ProjectMaker
+from harness import ROOT, SAMPLE, Project
+from log_writer import Conversation, Json, OutputFolder, as_line, manifest
+
+QUESTIONS = (ROOT / "docs" / "questions.md").read_text(encoding="utf-8")
+VIEWS = ("conversations", "turns", "messages")
+
+
+@pytest.fixture(scope="module")
+def sample(project: ProjectMaker) -> Project:
+    """Build the bundled sample."""
+    built = project(SAMPLE)
+    built.build_only()
+    return built
+
+
+def questions() -> dict[str, str]:
+    """Return the SQL of each question of the cookbook, by its heading."""
+    sections = re.split(r"^### ", QUESTIONS, flags=re.MULTILINE)[1:]
+    return {
+        section.splitlines()[0]: "\n".join(
+            re.findall(r"^```sql\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+        )
+        for section in sections
+    }
+
+
+def test_there_are_twenty_questions_each_with_its_sql() -> None:
+    """Every question is asked in one block, and no block stands elsewhere."""
+    assert [heading.split(".")[0] for heading in questions()] == [
+        str(number) for number in range(1, 21)
+    ]
+    assert all(questions().values())
+    assert QUESTIONS.count("```sql") == 20
+
+
+@pytest.mark.parametrize("question", questions())
+def test_question_has_an_answer_in_the_sample(question: str, sample: Project) -> None:
+    """Each block runs as it stands, and finds rows."""
+    assert sample.query(questions()[question])
+
+
+def descriptions(*folders: str) -> dict[tuple[str, str, str], str]:
+    """Return the descriptions in the project, by schema, relation and column."""
+    found = {}
+    for folder in folders:
+        for path in (ROOT / "models" / folder).rglob("*.yml"):
+            for model in yaml.safe_load(path.read_text(encoding="utf-8")).get(
+                "models", []
+            ):
+                schema = "analysis" if folder == "analysis" else "main"
+                name = model["name"].removeprefix("analysis_")
+                found[schema, name, ""] = model["description"].strip()
+                for column in model["columns"]:
+                    found[schema, name, column["name"]] = column["description"].strip()
+    return {
+        key: text for key, text in found.items() if not key[1].endswith("_as_of")
+    }
+
+
+def comments(project: Project) -> dict[tuple[str, str, str], str]:
+    """Return the comments in the database, likewise."""
+    rows = project.query(
+        """
+        select schema_name, table_name, column_name, comment from duckdb_columns()
+        where schema_name in ('main', 'analysis') and not internal
+        union all
+        select schema_name, table_name, '', comment from duckdb_tables()
+        where schema_name in ('main', 'analysis') and not internal
+        union all
+        select schema_name, view_name, '', comment from duckdb_views()
+        where schema_name in ('main', 'analysis') and not internal
+        """
+    )
+    return {(schema, table, column): text for schema, table, column, text in rows}
+
+
+def test_descriptions_are_comments_and_come_back(sample: Project) -> None:
+    """Every table, view and column says what it is; one that does not is told again."""
+    expected = descriptions("marts", "analysis")
+    assert any("'" in text for text in expected.values())
+    assert comments(sample) == expected
+
+    import duckdb
+
+    with duckdb.connect(str(sample.warehouse)) as connection:
+        connection.execute("comment on table messages is 'old'")
+        connection.execute("comment on column messages.content is null")
+        connection.execute("comment on view analysis.turns is 'old'")
+        connection.execute("comment on column analysis.turns.a_content is 'old'")
+        # A view that is another by now is made anew, with all its comments.
+        connection.execute(
+            "create or replace view analysis.messages as select * from main.messages"
+        )
+    sample.build_only()
+    assert comments(sample) == expected
+
+
+def test_unchanged_views_stay(sample: Project) -> None:
+    """A build that finds nothing new makes no view anew, for the sake of its comments."""
+    ids = "select view_name, view_oid from duckdb_views() where schema_name = 'analysis'"
+    sample.build_only()
+    before = sample.query(ids + " order by all")
+    sample.build_only()
+    assert sample.query(ids + " order by all") == before
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_view_needs_no_join_and_no_unnest(view: str, sample: Project) -> None:
+    """Every column holds one plain value, and none is a fingerprint."""
+    columns = sample.query(
+        "select column_name, data_type from duckdb_columns()"
+        f" where schema_name = 'analysis' and table_name = '{view}'"
+    )
+    assert {"experiment_id", "experiment_name", "conversation_id"} <= dict(columns).keys()
+    assert "fingerprint" not in dict(columns)
+    plain = {
+        "BIGINT",
+        "BOOLEAN",
+        "DOUBLE",
+        "INTEGER",
+        "TIMESTAMP WITH TIME ZONE",
+        "VARCHAR",
+    }
+    assert {data_type for _, data_type in columns} <= plain
+
+
+@pytest.mark.parametrize(
+    ("view", "mart"),
+    [
+        ("conversations", "conversations"),
+        ("turns", "turn_metrics"),
+        ("messages", "messages"),
+    ],
+)
+def test_view_has_the_rows_of_its_mart(view: str, mart: str, sample: Project) -> None:
+    """No row is lost or doubled, and what bears the mart's name has its value."""
+    keys = {
+        "conversations": "conversation_id",
+        "turns": "conversation_id, turn_number",
+        "messages": "conversation_id, turn_number, agent_id",
+    }[view]
+    shared = [
+        name
+        for (name,) in sample.query(
+            "select column_name from duckdb_columns()"
+            f" where schema_name = 'analysis' and table_name = '{view}'"
+            " intersect select column_name from duckdb_columns()"
+            f" where schema_name = 'main' and table_name = '{mart}' order by all"
+        )
+    ]
+    assert len(shared) > 5
+    columns = ", ".join(shared)
+    assert sample.rows(f"analysis.{view}", columns) == sample.rows(
+        f"main.{mart}", columns
+    )
+    assert sample.value(f"select count(distinct ({keys})) from analysis.{view}") == (
+        sample.value(f"select count(*) from analysis.{view}")
+    )
+
+
+@pytest.mark.parametrize("agent", ["a", "b"])
+def test_metrics_of_both_messages_stand_side_by_side(
+    agent: str, sample: Project
+) -> None:
+    """What begins with an agent's letter is of that agent's message, in both views."""
+    names = [
+        name
+        for (name,) in sample.query(
+            "select column_name from duckdb_columns() where schema_name = 'main'"
+            " and table_name = 'message_metrics' and column_name not in"
+            " ('conversation_id', 'experiment_id', 'turn_number', 'agent_id',"
+            " 'sentence_lengths', 'fingerprint')"
+        )
+    ]
+    of_turns = ", ".join(f"{agent}_{name} as {name}" for name in names)
+    measured = sample.rows(
+        f"(from message_metrics where agent_id = 'agent_{agent}')",
+        f"conversation_id, turn_number, {', '.join(names)}",
+    )
+    assert measured
+    assert (
+        sample.rows(
+            f"(from analysis.turns where {agent}_word_count is not null)",
+            f"conversation_id, turn_number, {of_turns}",
+        )
+        == measured
+    )
+    assert (
+        sample.rows(
+            f"(from analysis.messages where is_spoken and agent_id = 'agent_{agent}')",
+            f"conversation_id, turn_number, {', '.join(names)}",
+        )
+        == measured
+    )
+
+
+def test_totals_of_conversations_are_those_of_the_marts(sample: Project) -> None:
+    """What is summed per agent loses nothing."""
+    ours = sample.query(
+        """
+        select
+            sum(message_count_a + message_count_b), sum(placeholder_count_a + placeholder_count_b),
+            sum(word_count_a), sum(word_count_b), sum(vocabulary_size_b),
+            sum(prompt_tokens_a), sum(completion_tokens_b), sum(thinking_tokens_a),
+            round(sum(coalesce(cost_usd_a, 0) + coalesce(cost_usd_b, 0)), 9),
+            count(*) filter (where cost_usd is null) > 0,
+            sum(incident_count), sum(rate_limit_wait_count), sum(timeout_count)
+        from analysis.conversations
+        """
+    )
+    marts = sample.query(
+        """
+        select
+            (select count(*) from messages where not is_api_error),
+            (select count(*) from messages where is_api_error),
+            (select sum(word_count) from message_metrics where agent_id = 'agent_a'),
+            (select sum(word_count) from message_metrics where agent_id = 'agent_b'),
+            (select sum(new_words) from message_metrics where agent_id = 'agent_b'),
+            (select sum(prompt_tokens) from token_usage where agent_id = 'agent_a'),
+            (select sum(completion_tokens) from token_usage where agent_id = 'agent_b'),
+            (select sum(thinking_tokens) from token_usage where agent_id = 'agent_a'),
+            (select round(sum(cost_usd), 9) from token_usage),
+            (select count(*) from token_usage where cost_usd is null) > 0,
+            (select count(*) from incidents),
+            (select count(*) from incidents where incident_type = 'rate_limit_wait'),
+            (select count(*) from incidents where incident_type = 'timeout')
+        """
+    )
+    assert ours == marts
+    assert None not in ours[0]
+
+
+def test_no_value_has_two_names(sample: Project) -> None:
+    """Columns that differ in name only would have people wonder which to use."""
+    twins = []
+    with sample.opened() as connection:
+        relations: dict[str, list[str]] = {}
+        for relation, column in connection.execute(
+            "select schema_name || '.' || table_name, column_name from duckdb_columns()"
+            " where schema_name in ('main', 'analysis') and not internal order by all"
+        ).fetchall():
+            relations.setdefault(relation, []).append(column)
+        for relation, columns in relations.items():
+            rows = connection.execute(
+                f"select {', '.join(f'hash({column})' for column in columns)}"
+                f" from {relation}"
+            ).fetchall()
+            values = dict(zip(columns, zip(*rows, strict=True), strict=True))
+            twins += [
+                (relation, one, other)
+                for one, other in combinations(columns, 2)
+                # Few values may agree by chance.
+                if len(set(values[one])) > 5 and values[one] == values[other]
+            ]
+    assert twins == EXPECTED_TWINS
+
+
+# Equal in the sample only: its conversations begin with their first event and end with their last.
+EXPECTED_TWINS: list[tuple[str, str, str]] = []
+
+
+def spoken_log(name: str, models: tuple[str, str], **start: Json | str) -> list[str]:
+    """Write a conversation of two models with one turn."""
+    maker = Conversation(name)
+    begin = maker.begin(**start) | {
+        "agent_a_model": models[0],
+        "agent_b_model": models[1],
+    }
+    return [
+        as_line(event)
+        for event in [begin, *maker.turn(0, "One.", "Two."), maker.end()]
+    ]
+
+
+def test_spellings_of_a_model_are_one_model(
+    project: ProjectMaker, tmp_path: Path
+) -> None:
+    """Capitals, white space and older names part no group, from the log to the views."""
+    folder = OutputFolder(tmp_path / "output")
+    pairs = {
+        "plain": ("gpt-4o", "claude-sonnet-4-5-20250929"),
+        "loud": (" GPT-4o", "CLAUDE-SONNET-4-5-20250929 "),
+        "short": ("gpt-4O", "claude-sonnet-4.5"),
+        "turned": ("Claude-Sonnet-4-5", "GPT-4O"),
+    }
+    for name, models in pairs.items():
+        folder.write(f"experiments/x/events_{name}.jsonl", spoken_log(name, models))
+    folder.write("experiments/x/manifest.json", manifest("experiment_1", pairs))
+    built = project(folder.path)
+    built.build_only()
+
+    pair = "claude-sonnet-4-5-20250929 + gpt-4o"
+    assert built.query(
+        "select model_pair, count(*) from analysis.conversations group by all"
+    ) == [(pair, 4)]
+    assert built.query(
+        "select distinct model, provider, partner_provider from analysis.messages"
+        " order by all"
+    ) == [
+        ("claude-sonnet-4-5-20250929", "anthropic", "openai"),
+        ("gpt-4o", "openai", "anthropic"),
+    ]
+    assert built.query(
+        "select model, provider, count(*), count(cost_usd), count(distinct model_logged)"
+        " from token_usage group by all order by all"
+    ) == [
+        ("claude-sonnet-4-5-20250929", "anthropic", 4, 4, 4),
+        ("gpt-4o", "openai", 4, 4, 4),
+    ]
+    assert built.query(
+        "select agent_a_model_logged from conversations where conversation_id = 'loud'"
+    ) == [(" GPT-4o",)]
