@@ -2,25 +2,45 @@
 
 with
 
-event_lines as not materialized (
+-- One import for each use: what a view uses twice, DuckDB copies.
+event_lines as (
 
     select * from {{ ref('int_event_lines') }}
 
 ),
 
-duplicate_lines as not materialized (
+duplicate_lines as (
 
     select * from {{ ref('int_duplicate_lines') }}
 
 ),
 
-shared_ids as not materialized (
+shared_ids as (
 
     select * from {{ ref('int_shared_conversation_ids') }}
 
 ),
 
-unique_lines as not materialized (
+lines_in_question as (
+
+    select * from {{ ref('int_event_lines') }}
+
+),
+
+duplicates_in_question as (
+
+    select * from {{ ref('int_duplicate_lines') }}
+
+),
+
+shown_ids as (
+
+    select * from {{ ref('int_shared_conversation_ids') }}
+
+),
+
+-- What is asked of the id that was logged can be asked of the files themselves.
+ordinary_events as (
 
     select event_lines.*
 
@@ -31,34 +51,33 @@ unique_lines as not materialized (
             event_lines.source_file = duplicate_lines.source_file
             and event_lines.line_number = duplicate_lines.line_number
 
+    anti join shared_ids
+        on
+            event_lines.source_file = shared_ids.source_file
+            and event_lines.conversation_id = shared_ids.logged_conversation_id
+
     where event_lines.line_kind = 'event'
 
 ),
 
--- Each with the id that it was logged with. What is asked of it can still be asked of the files.
-ordinary_events as (
+-- Of conversations that share their id. Hardly ever are there any, and then nothing is read here.
+other_events as (
 
-    select unique_lines.*
+    select lines_in_question.* replace (shown_ids.conversation_id as conversation_id)
 
-    from unique_lines
+    from lines_in_question
 
-    anti join shared_ids
+    inner join shown_ids
         on
-            unique_lines.source_file = shared_ids.source_file
-            and unique_lines.conversation_id = shared_ids.logged_conversation_id
+            lines_in_question.source_file = shown_ids.source_file
+            and lines_in_question.conversation_id = shown_ids.logged_conversation_id
 
-),
-
-events_of_shared_ids as (
-
-    select unique_lines.* replace (shared_ids.conversation_id as conversation_id)
-
-    from unique_lines
-
-    inner join shared_ids
+    anti join duplicates_in_question
         on
-            unique_lines.source_file = shared_ids.source_file
-            and unique_lines.conversation_id = shared_ids.logged_conversation_id
+            lines_in_question.source_file = duplicates_in_question.source_file
+            and lines_in_question.line_number = duplicates_in_question.line_number
+
+    where lines_in_question.line_kind = 'event'
 
 ),
 
@@ -68,7 +87,7 @@ events as (
 
     union all
 
-    select * from events_of_shared_ids
+    select * from other_events
 
 )
 

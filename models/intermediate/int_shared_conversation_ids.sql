@@ -133,6 +133,7 @@ memberships as (
 
     select
         folders.*,
+        coalesce(manifests.is_readable, false) as has_manifest,
         coalesce(
             folders.archived_experiment_id,
             if(
@@ -239,10 +240,11 @@ held_conversations as (
                 folder := memberships.folder
             )
         ) as beginning,
-        -- That of the first folder that is still there.
+        -- Of copies, one with a manifest that is still there tells best.
         arg_min(
             memberships.experiment_id,
             struct_pack(
+                is_loose := not memberships.has_manifest,
                 is_missing := memberships.is_missing,
                 started_at := coalesce(memberships.started_at, 'infinity'),
                 folder := memberships.folder
