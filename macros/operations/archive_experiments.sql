@@ -123,10 +123,10 @@
 
         from {{ ref('stg_pidgin__event_lines') }} as lines
 
-        left join {{ ref('int_shared_conversation_ids') }} as shared_ids
+        left join {{ ref('int_lines_of_shared_ids') }} as shared_ids
             on
                 lines.source_file = shared_ids.source_file
-                and lines.conversation_id = shared_ids.logged_conversation_id
+                and lines.line_number = shared_ids.line_number
 
         where
             lines.line_kind = 'event'
@@ -408,10 +408,10 @@
 
         from store
 
-        left join {{ ref('int_shared_conversation_ids') }} as shared_ids
+        left join {{ ref('int_lines_of_shared_ids') }} as shared_ids
             on
                 store.source_file = shared_ids.source_file
-                and store.conversation_id = shared_ids.logged_conversation_id
+                and store.line_number = shared_ids.line_number
 
         left join {{ ref('int_conversations') }} as conversations
             on coalesce(shared_ids.conversation_id, store.conversation_id) = conversations.conversation_id

@@ -18,9 +18,9 @@ missing_files as (
 
 ),
 
-shared_conversation_ids as (
+lines_of_shared_ids as (
 
-    select * from {{ ref('int_shared_conversation_ids') }}
+    select * from {{ ref('int_lines_of_shared_ids') }}
 
 ),
 
@@ -92,16 +92,14 @@ conversations as (
 -- Conversations that share their id with another, and where each of them lies.
 shared_ids as (
 
-    select
+    select distinct
         conversation_id,
-        any_value(logged_conversation_id) as logged_conversation_id,
-        any_value(experiment_id) as experiment_id,
-        list(folder) as folders,
-        any_value(hash(is_first, first_experiment_id, start_event_id)) as content_hash
+        logged_conversation_id,
+        shown_experiment_id as experiment_id,
+        folders,
+        hash(is_first, first_experiment_id, start_event_id) as content_hash
 
-    from shared_conversation_ids
-
-    group by conversation_id
+    from lines_of_shared_ids
 
 ),
 

@@ -14,9 +14,9 @@ duplicate_lines as (
 
 ),
 
-shared_conversation_ids as (
+lines_of_shared_ids as (
 
-    select * from {{ ref('int_shared_conversation_ids') }}
+    select * from {{ ref('int_lines_of_shared_ids') }}
 
 ),
 
@@ -40,9 +40,9 @@ duplicates as (
 
 shared_ids as (
 
-    select sum(hash(source_file, logged_conversation_id, conversation_id)) as content_hash
+    select sum(hash(source_file, line_number, conversation_id)) as content_hash
 
-    from shared_conversation_ids
+    from lines_of_shared_ids
 
 )
 

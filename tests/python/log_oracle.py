@@ -277,6 +277,31 @@ def parse_line(content: bytes) -> tuple[str | None, dict[str, Any] | None]:
     return text, document if isinstance(event_type, str) and event_type else {}
 
 
+def what_is_said(content: bytes) -> str:
+    """Write an event in one form, however its line writes it.
+
+    A history counts by its length, since its text is not stored.
+    """
+    _, document = parse_line(content)
+    document = dict(document or {})
+    fields = document.get("data") or document
+    history = fields.get("conversation_history") if isinstance(fields, dict) else None
+    if isinstance(history, list):
+        fields["conversation_history"] = len(history)
+    return json.dumps(plain(document), sort_keys=True)
+
+
+def plain(value: Any) -> Any:
+    """Write numbers by their value: 1.0 is 1."""
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [plain(part) for part in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
 def parse_integer(digits: str) -> float:
     """Return an integer; one of thousands of digits as a float."""
     return int(digits) if len(digits) < 1000 else float(digits)
@@ -443,16 +468,14 @@ class Logs:
         self.folder = folder
         self.timezone = timezone
         self.lines: list[Line] = []
-        seen: set[bytes] = set()
-        # Bytes are compared and not events: two events that say the same are two.
+        seen: set[str] = set()
         for path in files_below(folder, LOGS):
             for line in read_lines(path, timezone):
-                if line.kind == "event" and line.raw in seen:
-                    self.lines.append(
-                        Line(line.source_file, line.line_number, "duplicate")
-                    )
-                    continue
-                seen.add(line.raw)
+                if line.kind == "event":
+                    said = what_is_said(line.raw)
+                    if said in seen:
+                        line = Line(line.source_file, line.line_number, "duplicate")
+                    seen.add(said)
                 self.lines.append(line)
         self.events = [line.event for line in self.lines if line.event is not None]
 

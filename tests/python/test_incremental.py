@@ -177,14 +177,20 @@ def test_file_that_disappears_leaves_its_events(history: History) -> None:
     project.build_only("--full-refresh")
     assert_same_contents(project.contents(), kept)
 
-    # A fresh build over a folder that still has them.
+    # Of what was renamed, the new name speaks.
+    sources = (
+        "select source_file, count(*) from events where conversation_id = 'renamed'"
+        " group by all"
+    )
+    lines = len(conversation("renamed", LONG[:3]))
+    assert project.query(sources) == [(str(folder.path / renamed), lines)]
+
+    # They come back: the renamed log is there under both names, and counts once.
     for name in (log_of("deleted"), log_of("renamed"), manifest_of("orphaned")):
         (attic / name).rename(history.path(name))
+    project.build_only()
     history.assert_equals_fresh_build()
-    # The renamed log is there under both names, and counts once.
-    assert project.value(
-        "select count(*) from events where conversation_id = 'renamed'"
-    ) == len(conversation("renamed", LONG[:3]))
+    assert project.query(sources) == [(str(history.path(log_of("renamed"))), lines)]
 
 
 def test_nothing_new_changes_nothing(history: History) -> None:

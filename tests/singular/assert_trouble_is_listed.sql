@@ -28,10 +28,10 @@ trouble_events as (
 
     from {{ ref('events') }} as events
 
-    semi join {{ ref('int_shared_conversation_ids') }} as shared_conversation_ids
+    semi join {{ ref('int_lines_of_shared_ids') }} as lines_of_shared_ids
         on
-            events.event_id = shared_conversation_ids.start_event_id
-            and events.conversation_id != shared_conversation_ids.logged_conversation_id
+            events.event_id = lines_of_shared_ids.start_event_id
+            and events.conversation_id != lines_of_shared_ids.logged_conversation_id
 
 )
 

@@ -33,9 +33,9 @@ incident_types as (
 
 ),
 
-shared_conversation_ids as (
+lines_of_shared_ids as (
 
-    select * from {{ ref('int_shared_conversation_ids') }}
+    select * from {{ ref('int_lines_of_shared_ids') }}
 
 ),
 
@@ -48,7 +48,7 @@ renamed_conversations as (
         first_experiment_id,
         start_event_id
 
-    from shared_conversation_ids
+    from lines_of_shared_ids
 
     where not is_first
 

@@ -63,15 +63,12 @@ suspects as (
 suspect_lines as (
 
     select
-        event_lines.conversation_id,
-        event_lines.source_file,
-        {{ home_folder('event_lines.source_file') }} as folder,
-        event_lines.line_position,
+        event_lines.* exclude (event_id),
+        event_lines.event_id as line_id,
         coalesce(duplicate_lines.event_id, event_lines.event_id) as event_id,
+        duplicate_lines.source_file is not null as is_duplicate,
+        {{ home_folder('event_lines.source_file') }} as folder,
         event_lines.event_type = 'ConversationStartEvent' as is_start,
-        event_lines.timestamp,
-        event_lines.experiment_id,
-        event_lines.archived_experiment_id,
         if(
             is_start,
             json_extract_string(event_lines.event_data, [
@@ -133,6 +130,7 @@ memberships as (
 
     select
         folders.*,
+        coalesce(manifests.is_readable, false) as has_manifest,
         coalesce(
             folders.archived_experiment_id,
             if(
@@ -239,10 +237,11 @@ held_conversations as (
                 folder := memberships.folder
             )
         ) as beginning,
-        -- That of the first folder that is still there.
+        -- Of copies, one with a manifest that is still there tells best.
         arg_min(
             memberships.experiment_id,
             struct_pack(
+                is_loose := not memberships.has_manifest,
                 is_missing := memberships.is_missing,
                 started_at := coalesce(memberships.started_at, 'infinity'),
                 folder := memberships.folder
@@ -361,30 +360,42 @@ placed_folders as (
 
 ),
 
-files as (
+shown_folders as (
 
-    select distinct
-        conversation_id,
-        folder,
-        source_file
+    select
+        *,
+        list_sort(list(folder) over (partition by shown_id)) as folders
 
-    from suspect_lines
+    from placed_folders
 
 )
 
 select
-    files.source_file,
-    files.folder,
-    files.conversation_id as logged_conversation_id,
-    placed_folders.shown_id as conversation_id,
-    placed_folders.id_rank = 1 as is_first,
-    placed_folders.experiment_id,
-    placed_folders.first_experiment_id,
-    placed_folders.start_event_id
+    suspect_lines.line_id as event_id,
+    suspect_lines.event_type,
+    shown_folders.shown_id as conversation_id,
+    suspect_lines.conversation_id as logged_conversation_id,
+    suspect_lines.experiment_id,
+    suspect_lines.turn_number,
+    suspect_lines.agent_id,
+    suspect_lines.timestamp,
+    suspect_lines.event_date,
+    suspect_lines.event_data,
+    suspect_lines.source_file,
+    suspect_lines.line_number,
+    suspect_lines.line_position,
+    suspect_lines.is_archived,
+    suspect_lines.archived_experiment_id,
+    suspect_lines.is_duplicate,
+    shown_folders.id_rank = 1 as is_first,
+    shown_folders.experiment_id as shown_experiment_id,
+    shown_folders.first_experiment_id,
+    shown_folders.start_event_id,
+    shown_folders.folders
 
-from files
+from suspect_lines
 
-inner join placed_folders
+inner join shown_folders
     on
-        files.conversation_id = placed_folders.conversation_id
-        and files.folder = placed_folders.folder
+        suspect_lines.conversation_id = shown_folders.conversation_id
+        and suspect_lines.folder = shown_folders.folder
