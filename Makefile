@@ -57,11 +57,12 @@ docs: $(VENV)/.run
 	$(CHECK) $(DBT) --quiet docs generate --static
 	cp $(CHECK_DIR)/target/static_index.html target/
 
-# Random histories of the output folder, and builds killed at random: hours.
+# Random histories of the output folder, builds killed at random, any number in any place: hours.
 soak: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --numprocesses auto \
 		tests/python/test_history_equality.py tests/python/test_crash_safety.py \
-		tests/python/test_archives.py tests/python/test_time_travel.py
+		tests/python/test_archives.py tests/python/test_time_travel.py \
+		tests/python/test_number_properties.py
 
 # Ratios of speed, taken in one run; see benchmarks/README.md for longer ones.
 bench: $(VENV)/.dev

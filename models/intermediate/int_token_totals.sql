@@ -149,6 +149,12 @@ calls as (
         ) as is_call,
         if(is_call, model, null) as model,
         prompt_tokens,
+        -- Logged prompt tokens include the cached ones. Not greatest(), which passes over a NULL.
+        if(
+            prompt_tokens < coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0),
+            0,
+            prompt_tokens - coalesce(cache_read_tokens, 0) - coalesce(cache_write_tokens, 0)
+        ) as uncached_prompt_tokens,
         completion_tokens,
         -- Some providers count thinking in the total only; it is billed as output.
         greatest(
@@ -179,6 +185,7 @@ select
         ) as integer
     ) as uncounted_call_count,
     cast(sum(prompt_tokens) filter (where is_call) as bigint) as prompt_tokens,
+    cast(sum(uncached_prompt_tokens) filter (where is_call) as bigint) as uncached_prompt_tokens,
     cast(sum(completion_tokens) filter (where is_call) as bigint) as completion_tokens,
     cast(sum(billed_completion_tokens) filter (where is_call) as bigint)
         as billed_completion_tokens,

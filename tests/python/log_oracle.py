@@ -17,7 +17,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -739,11 +739,13 @@ def usage_of(events: list[Event], agent: str) -> Usage | None:
     """Find the calls of one agent; None where it has neither calls nor thoughts.
 
     A report counts. A reply counts by itself unless a report follows it before the
-    agent's next reply. A reply's model is the one last named.
+    agent's next reply. A reply's model is the one last named or, before any was, that
+    of the conversation's start.
     """
     usage = Usage()
     is_known = False
     model: str | None = None
+    first_model: str | None = None
     # The last reply, for as long as no report came.
     reply: Call | None = None
     for event in events:
@@ -751,6 +753,7 @@ def usage_of(events: list[Event], agent: str) -> Usage | None:
         if event.event_type == "ConversationStartEvent":
             started = fields.get(f"{agent}_model") or model_of(fields.get(agent))
             model = started or model
+            first_model = first_model or started
         if event.agent_id != agent:
             continue
         if event.event_type == "MessageCompleteEvent":
@@ -770,6 +773,9 @@ def usage_of(events: list[Event], agent: str) -> Usage | None:
             usage.thoughts.append(whole_number(fields.get("thinking_tokens")))
     if reply:
         usage.calls.append(reply)
+    usage.calls = [
+        call if call.model else replace(call, model=first_model) for call in usage.calls
+    ]
     return usage if is_known or usage.calls or usage.thoughts else None
 
 

@@ -50,7 +50,7 @@ class Conversation:
         }
         return self.event("ConversationStart", **agents, max_turns=9, **fields)
 
-    def message(self, agent: str, content: str, **fields: Any) -> Json:
+    def message(self, agent: str, content: Any, **fields: Any) -> Json:
         """Make the event of one reply."""
         fields = {
             "prompt_tokens": 10,

@@ -438,6 +438,115 @@ def write_stories(folder: OutputFolder) -> None:
         map(as_line, [maker.begin(), *maker.turn(0, WORDS, WORDS.swapcase())]),
     )
 
+    # Numbers that are none of a conversation's, and what they were once added to.
+    maker = Conversation("absurd")
+    usage = {"agent_id": "agent_a", "model": "claude-3-5-haiku-20241022"}
+    story(
+        "absurd_00000016/events_absurd.jsonl",
+        map(
+            as_line,
+            [
+                maker.begin() | {"max_turns": 1e30},
+                *maker.turn(0, "Once", "upon", score=float("inf")),
+                maker.event(
+                    "TokenUsage",
+                    **usage,
+                    prompt_tokens=9 * 10**18,
+                    completion_tokens=5,
+                    tokens_used=9 * 10**18 + 5,
+                ),
+                maker.event(
+                    "TokenUsage",
+                    **usage,
+                    prompt_tokens=10.0,
+                    completion_tokens="7",
+                    tokens_used=17.5,
+                ),
+                *maker.turn(1, "a", "time", score=-1e308),
+                *maker.turn(2**30, "no turn", "has this number", score=0.5),
+                *maker.turn(-1, "nor", "this", score=0.5),
+                maker.event("RateLimitPace", provider="x", wait_time=float("inf")),
+                maker.event("APIError", context="Turn 99999999999", retryable="maybe"),
+                *maker.turn(2, "there", "was", score=0.75),
+                maker.event("SystemPrompt")
+                | {"timestamp": "0001-01-01T00:00:00+00:00"},
+                maker.end() | {"timestamp": "9999-12-31T23:59:59+00:00"},
+            ],
+        ),
+    )
+    story(
+        "absurd_00000016/manifest.json",
+        manifest("experiment_00000016", ["absurd"], total_conversations=1e30),
+    )
+
+    # Messages in blocks, as providers give them, and an agent that Pidgin has not.
+    maker = Conversation("blocks")
+    thinking = {"type": "thinking", "thinking": "let me see"}
+    text = {"type": "text", "text": "Hello dear friend."}
+    events = [
+        maker.begin(),
+        maker.event("TurnStart", turn_number=0),
+        maker.message("agent_a", [thinking, text]),
+        maker.message("agent_b", "[1, 2]"),
+        maker.message("agent_c", "I am agent_c"),
+        maker.event("TokenUsage", agent_id="agent_c", model="gpt-4o", prompt_tokens=5),
+        maker.event(
+            "TurnComplete",
+            turn_number=0,
+            turn={
+                "agent_a_message": {"content": [thinking, text]},
+                "agent_b_message": {"content": "[1, 2]"},
+                "agent_c_message": {"content": "I am agent_c"},
+            },
+        ),
+    ]
+    story("blocks_00000017/events_blocks.jsonl", map(as_line, events))
+
+    # July 2025: manifests were in UTC without saying so, events in local time.
+    story(
+        "exp_00000018/conv_exp_00000018_00000018_events.jsonl",
+        [
+            as_line(event | {"timestamp": "2025-07-08T12:00:00"})
+            for event in [Conversation("naive").begin()]
+        ],
+    )
+    story(
+        "exp_00000018/manifest.json",
+        manifest("exp_00000018", ["naive"], created_at="2025-07-08T10:00:00"),
+    )
+
+    # What a model cost that changed on the way, one spelt in another way, and a reply
+    # that nobody reported.
+    maker = Conversation("costs")
+
+    def report(agent: str, model: str, tokens: int) -> Any:
+        return maker.event(
+            "TokenUsage",
+            agent_id=agent,
+            model=model,
+            prompt_tokens=tokens,
+            completion_tokens=0,
+            tokens_used=tokens,
+        )
+
+    unreported = {"prompt_tokens": 700_000, "completion_tokens": 0}
+    story(
+        "costs_00000019/events_costs.jsonl",
+        map(
+            as_line,
+            [
+                maker.begin(),
+                maker.event("TurnStart", turn_number=0),
+                maker.message("agent_a", "one"),
+                report("agent_a", "claude-3-5-haiku-latest", 1_000_000),
+                report("agent_a", "CLAUDE-OPUS-4-1-20250805 ", 1_000_000),
+                maker.message("agent_b", "two"),
+                report("agent_b", "claude-3-5-haiku-20241022", 500_000),
+                maker.message("agent_b", "three", **unreported),
+            ],
+        ),
+    )
+
     # An answer that was cut inside an emoji.
     maker = Conversation("cut")
     story(
@@ -754,6 +863,96 @@ def test_numbers_as_text(built: Project) -> None:
         "select turn_number, convergence_score from turn_metrics"
         " where conversation_id = 'texts' order by all"
     ) == [(0, 0.75), (1, None), (2, None), (3, None)]
+
+
+def test_absurd_numbers(built: Project) -> None:
+    """What no conversation can have is NULL; the event keeps what it says."""
+    assert built.query(
+        "select max_turns, turn_count, status, ended_at from conversations"
+        " where conversation_id = 'absurd'"
+    ) == [(None, 3, "completed", None)]
+    assert built.query(
+        "select turn_number, convergence_score from turn_metrics"
+        " where conversation_id = 'absurd' order by all"
+    ) == [(0, None), (1, None), (2, 0.75)]
+    assert built.query(
+        "select distinct turn_number from messages where conversation_id = 'absurd'"
+        " order by all"
+    ) == [(0,), (1,), (2,)]
+    assert built.query(
+        "select incident_type, turn_number, seconds, is_retryable from incidents"
+        " where conversation_id = 'absurd' order by all"
+    ) == [("api_error", None, None, None), ("rate_limit_wait", None, None, None)]
+    # Two reports of which one can be read, and four replies without any.
+    assert built.query(
+        "select call_count, reported_call_count, uncounted_call_count, prompt_tokens,"
+        " completion_tokens, cost_usd from token_usage"
+        " where conversation_id = 'absurd' and agent_id = 'agent_a'"
+    ) == [(7, 2, 1, 60, 37, None)]
+    assert built.query(
+        "select planned_conversations, duration < interval '1 hour' from experiments"
+        " where experiment_id = 'experiment_00000016'"
+    ) == [(None, True)]
+    assert built.query(
+        "select count(*), count(*) filter (where turn_number is null)"
+        " from events where conversation_id = 'absurd' and event_type like 'Turn%'"
+    ) == [(10, 4)]
+    assert built.query(
+        "select distinct json_extract_string(event_data, '$.turn_number') from events"
+        " where conversation_id = 'absurd' and event_type = 'TurnCompleteEvent'"
+        " and turn_number is null order by all"
+    ) == [("-1",), (str(2**30),)]
+
+
+def test_messages_in_blocks(built: Project) -> None:
+    """Blocks of text are the text; a third agent has events and no messages."""
+    assert built.query(
+        "select agent_id, content from messages where conversation_id = 'blocks'"
+        " order by all"
+    ) == [("agent_a", "Hello dear friend."), ("agent_b", "[1, 2]")]
+    assert built.query(
+        "select word_count from message_metrics where conversation_id = 'blocks'"
+        " order by agent_id"
+    ) == [(3,), (2,)]
+    assert built.query("select count(*) from events where agent_id = 'agent_c'") == [
+        (2,)
+    ]
+
+
+def test_naive_times_of_manifests_are_utc(built: Project) -> None:
+    """Pidgin wrote them so, whatever the zone of the events."""
+    assert built.query(
+        "select created_at, started_at from experiments"
+        " where experiment_id = 'exp_00000018'"
+    ) == [(datetime(2025, 7, 8, 10, tzinfo=UTC),) * 2]
+
+
+def test_costs_of_each_call(built: Project) -> None:
+    """A dollar is of the model that was asked, however it is spelt."""
+    assert built.query(
+        "select agent_id, model, models, call_count, reported_call_count,"
+        " prompt_tokens, cost_usd from token_usage where conversation_id = 'costs'"
+        " order by all"
+    ) == [
+        (
+            "agent_a",
+            None,
+            ["claude-3-5-haiku-20241022", "claude-opus-4-1-20250805"],
+            2,
+            2,
+            2_000_000,
+            15.8,
+        ),
+        (
+            "agent_b",
+            "claude-3-5-haiku-20241022",
+            ["claude-3-5-haiku-20241022"],
+            2,
+            1,
+            1_200_000,
+            0.96,
+        ),
+    ]
 
 
 def test_hostile_text(built: Project) -> None:

@@ -20,7 +20,15 @@ from typing import Any
 import pytest
 from conftest import ProjectMaker
 from harness import ROOT, SAMPLE, Project
-from log_oracle import AGENTS, Logs, Message, Prices, State, vocabulary_overlap
+from log_oracle import (
+    AGENTS,
+    Logs,
+    Message,
+    Prices,
+    State,
+    vocabulary_overlap,
+    whole_number,
+)
 
 EXTRA = [
     Path(folder)
@@ -250,7 +258,7 @@ def test_conversation_settings(reading: Reading) -> None:
             start.get("agent_a_model") or (start.get("agent_a") or {}).get("model"),
             start.get("agent_b_model") or (start.get("agent_b") or {}).get("model"),
             start.get("initial_prompt", config.get("initial_prompt")),
-            start.get("max_turns", config.get("max_turns")),
+            whole_number(start.get("max_turns", config.get("max_turns"))),
         )
     assert_equal(actual, expected)
 

@@ -121,16 +121,11 @@ costs as (
 
     select
         *,
-        -- In millionths of a dollar. Logged prompt tokens include the cached ones.
+        -- In millionths of a dollar.
         if(
             uncounted_call_count > 0,
             null,
-            -- Not greatest(), which passes over a NULL.
-            if(
-                prompt_tokens < coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0),
-                0,
-                prompt_tokens - coalesce(cache_read_tokens, 0) - coalesce(cache_write_tokens, 0)
-            ) * prompt_price
+            uncached_prompt_tokens * prompt_price
             + coalesce(cache_read_tokens, 0) * cache_read_price
             + coalesce(cache_write_tokens, 0) * cache_write_price
             + billed_completion_tokens * completion_price
