@@ -33,6 +33,7 @@ END = "<!-- End of what is written. -->"
 
 # Keys, and what says where a row comes from; everything else is a metric.
 NO_METRICS = {
+    "experiment_id",
     "conversation_id",
     "turn_number",
     "agent_id",
