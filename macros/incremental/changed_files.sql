@@ -70,8 +70,12 @@
             from {{ noting_reader if changed else empty_event_logs() }}
         )
     {%- endset -%}
-    {%- do run_query("create or replace temp table read_event_lines as " ~ parsed_lines(lines)) -%}
+    {%- set read_lines = "create or replace temp table read_event_lines as " -%}
+    {%- do run_query(read_lines ~ parsed_lines(lines, mends_keys = false)) -%}
     {%- if not changed -%}{{ return(logs) }}{%- endif -%}
+    {%- if table_repeats_keys('read_event_lines') -%}
+        {%- do run_query(read_lines ~ parsed_lines(lines, mends_keys = true)) -%}
+    {%- endif -%}
 
     {#- An empty line may also be a line end of another kind than the file's first. -#}
     {%- set unreadable = run_query(

@@ -23,7 +23,7 @@
             'models/staging/pidgin/*.sql', 'models/staging/pidgin/_pidgin__sources.yml',
             'macros/incremental/changed_files.sql', 'macros/incremental/empty_relations.sql',
             'macros/incremental/output_files.sql', 'macros/text/event_documents.sql',
-            'macros/text/numbers.sql'
+            'macros/text/numbers.sql', 'macros/text/repeated_keys.sql'
         ],
         settings = var('rejected_line_length')
     ) }}

@@ -403,6 +403,7 @@
             coalesce(conversations.experiment_id, store.experiment_id) as resolved_experiment_id,
             regular_logs.source_file is not null as is_regular,
             physical_lines.line,
+            {{ event_document('physical_lines.line') }} as document,
             split_logs.content,
             split_logs.is_terminated
 
@@ -445,7 +446,19 @@
         timestamp,
         event_date,
         if(is_regular, line, null) as line,
-        if(is_regular, null, event_data) as event_data,
+        -- Also where more than the text of the line makes it, such as a key that comes twice.
+        if(
+            is_regular
+            and event_data is not distinct from
+            {{ event_data(
+                'document',
+                is_nested_event('document', "json_extract_string(document, '$.conversation_id')"),
+                'recorded_timestamp',
+                'event_type'
+            ) }},
+            null,
+            event_data
+        ) as event_data,
         reason,
         line_start,
         size_bytes,

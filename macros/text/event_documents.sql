@@ -119,8 +119,9 @@
 
 {#- Lines of logs, of any relation that has source_file, line and escaped_line: what each says,
     without the line itself, which is most of the bytes. A line is NULL where it is not valid
-    UTF-8; escaped_line then has it with its bytes escaped. -#}
-{% macro parsed_lines(lines) -%}
+    UTF-8; escaped_line then has it with its bytes escaped. Of keys that a line repeats, the last
+    counts if keys are mended; that costs, so ask table_repeats_keys first whether there are any. -#}
+{% macro parsed_lines(lines, mends_keys=true) -%}
     with
 
     documents as (
@@ -133,6 +134,22 @@
 
     ),
 
+    {% if mends_keys %}
+    mended_documents as (
+
+        select
+            * replace (
+                case
+                    when {{ repeats_keys('document') }} then {{ last_of_repeated_keys('document') }}
+                    else document
+                end as document
+            )
+
+        from documents
+
+    ),
+    {% endif %}
+
     envelopes as (
 
         select
@@ -144,7 +161,7 @@
                 '$.data.turn_number', '$.data.agent_id'
             ]) as envelope
 
-        from documents
+        from {{ 'mended_documents' if mends_keys else 'documents' }}
 
     ),
 
@@ -169,6 +186,8 @@
         coalesce(strlen(line), 0) as line_bytes,
         document is not null as is_json,
         regexp_full_match(coalesce(line, escaped_line, ''), '\s*') as is_blank,
+        -- Only of lines whose event_data does not show it.
+        if(event_type is null or is_nested, {{ repeats_keys('document') }}, false) as repeats_keys,
         case
             when event_type is not null then null
             when line is null then 'not valid UTF-8'

@@ -10,7 +10,7 @@ documents as (
 
     select
         *,
-        {{ event_document('try(decode(content))') }} as document
+        {{ manifest_document('try(decode(content))') }} as document
 
     from archived_lines
 

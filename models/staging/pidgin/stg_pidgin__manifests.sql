@@ -41,7 +41,7 @@ documents as (
 
     select
         source_file,
-        {{ event_document('content') }} as manifest
+        {{ manifest_document('content') }} as manifest
 
     from contents
 
