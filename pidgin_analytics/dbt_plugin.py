@@ -24,6 +24,7 @@ from pidgin_analytics import archives
 # With the types of what they take and give.
 FILE_FUNCTIONS = (
     (archives.archive_problem, ["VARCHAR"], "VARCHAR"),
+    (archives.forget_in_archive, ["VARCHAR", "VARCHAR[]"], "BOOLEAN"),
     (archives.make_folder, ["VARCHAR"], "VARCHAR"),
     (archives.publish_archive, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     (archives.remove_file, ["VARCHAR"], "VARCHAR"),
