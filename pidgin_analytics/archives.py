@@ -1,4 +1,4 @@
-"""Archive files: checking, publishing and restoring them.
+"""Archive files: checking, publishing, restoring and changing them.
 
 An archive is one Parquet file with the logs and manifests of an experiment, written by
 the dbt operation ``archive_experiments`` or by ``legacy_import``, and described in
@@ -10,6 +10,7 @@ lines, joined by line feeds.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import duckdb
+import pyarrow as pa
 
 # As archive_experiments writes it; what a later version changes, this one cannot read.
 # The first had no parts of lines.
@@ -47,6 +49,51 @@ FILES = """
     where files.source_file = $file and files.line_number = 0
 """
 
+
+# How an archive is written.
+FORMAT_OPTIONS = (
+    "format parquet, compression zstd, compression_level 12, row_group_size 8192,"
+    f" kv_metadata {{pidgin_archive_format: '{FORMAT}'}}"
+)
+# The rows of an archive without what is forgotten, and with what its files are then. A
+# changed log keeps its lines and has its bytes beside them.
+REST = """
+    select lines.* replace (
+        if(changed.source_file is null, lines.content, changed.content) as content,
+        if(changed.source_file is null, lines.size_bytes, changed.size_bytes)
+            as size_bytes,
+        if(changed.source_file is null, lines.md5, changed.md5) as md5
+    )
+    from read_parquet(getvariable('archive'), hive_partitioning = false) as lines
+    left join changed_files as changed
+        on lines.source_file = changed.source_file and lines.line_number = 0
+    where
+        lines.source_file not in (
+            select source_file from changed_files where content is null
+        )
+        and (
+            lines.line_number = 0
+            or if(
+                lines.conversation_id is not null,
+                not list_contains(getvariable('forgotten'), lines.conversation_id),
+                not coalesce(
+                    list_bool_or(list_transform(
+                        getvariable('spelled'),
+                        lambda name: contains(
+                            coalesce(
+                                lines.line,
+                                lines.line_start,
+                                cast(lines.event_data as varchar)
+                            ),
+                            name
+                        )
+                    )),
+                    false
+                )
+            )
+        )
+    order by lines.source_file, lines.line_number
+"""
 
 COLUMNS = {
     "source_file": "VARCHAR",
@@ -183,6 +230,157 @@ def archive_problem(archive: str) -> str | None:
     except Exception as error:
         return str(error)
     return None
+
+
+def forget_in_archive(archive: str, conversation_ids: list[str]) -> bool:
+    """Write an archive again without these conversations; return whether it had any.
+
+    A log of nothing else goes whole, and so does an archive of nothing else. Manifests
+    lose the entries of the conversations.
+
+    Raises:
+        ArchiveError: the archive is damaged, or what was written instead. It is as it
+            was then.
+    """
+    path = Path(archive)
+    part = path.with_name(f"{path.name}.forgetting")
+    changed = {}
+    for file in archived_files(archive):
+        kept = without_conversations(file, conversation_ids)
+        if kept != file.content:
+            changed[file.name] = kept
+    if not changed:
+        return False
+    try:
+        count = _copy_archive(path, part, changed, conversation_ids)
+        problem = archive_problem(str(part)) if count else None
+        if problem:
+            raise ArchiveError(problem)
+        if count:
+            _replace(part, path)
+        else:
+            path.unlink()
+    finally:
+        part.unlink(missing_ok=True)
+    return True
+
+
+def _copy_archive(
+    archive: Path,
+    part: Path,
+    changed: dict[str, bytes | None],
+    conversation_ids: list[str],
+) -> int:
+    """Copy an archive, but for the changed files; return how many files are left."""
+    files = pa.Table.from_pylist(
+        [
+            {
+                "source_file": name,
+                "content": content,
+                "size_bytes": None if content is None else len(content),
+                "md5": None if content is None else hashlib.md5(content).hexdigest(),  # noqa: S324
+            }
+            for name, content in changed.items()
+        ],
+        pa.schema(
+            [
+                ("source_file", pa.string()),
+                ("content", pa.binary()),
+                ("size_bytes", pa.int64()),
+                ("md5", pa.string()),
+            ]
+        ),
+    )
+    with closing(duckdb.connect()) as connection:
+        connection.execute("set threads = 1")
+        connection.register("changed_files", files)
+        connection.execute(
+            "set variable archive = ?", [re.sub(r"([\[*?])", r"[\1]", str(archive))]
+        )
+        connection.execute("set variable forgotten = ?::varchar[]", [conversation_ids])
+        connection.execute(
+            "set variable spelled = ?::varchar[]", [_spelled(conversation_ids)]
+        )
+        place = str(part).replace("'", "''")
+        connection.execute(f"copy ({REST}) to '{place}' ({FORMAT_OPTIONS})")
+        ((count,),) = connection.execute(
+            "select count(*) from read_parquet(?) where line_number = 0",
+            [re.sub(r"([\[*?])", r"[\1]", str(part))],
+        ).fetchall()
+    return int(count)
+
+
+def without_conversations(
+    file: ArchivedFile, conversation_ids: Sequence[str]
+) -> bytes | None:
+    """Return what is left of a file without these conversations; None if nothing is.
+
+    Lines of no conversation go with a log of nothing else, and where they name one.
+    """
+    if not is_log(file.name):
+        return _manifest_without(file.content, conversation_ids)
+    names = [name.encode() for name in _spelled(conversation_ids)]
+    kept = []
+    owners = set()
+    # As the event store parts lines.
+    for line in re.findall(rb"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+", file.content):
+        owner = _conversation_of(line)
+        owners.add(owner)
+        if owner is None:
+            is_forgotten = any(name in line for name in names)
+        else:
+            is_forgotten = owner in conversation_ids
+        if not is_forgotten:
+            kept.append(line)
+    owners.discard(None)
+    if owners and owners.issubset(conversation_ids):
+        return None
+    return b"".join(kept)
+
+
+def _conversation_of(line: bytes) -> str | None:
+    """Return the conversation that a line of a log says it belongs to, if any."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(event, dict):
+        return None
+    if event.get("conversation_id") is None and isinstance(event.get("data"), dict):
+        event = event["data"]
+    found = event.get("conversation_id")
+    return found if isinstance(found, str) and found else None
+
+
+def _manifest_without(content: bytes, conversation_ids: Sequence[str]) -> bytes | None:
+    try:
+        manifest = json.loads(content)
+    except ValueError:
+        is_named = any(name.encode() in content for name in _spelled(conversation_ids))
+        return None if is_named else content
+    listed = manifest.get("conversations") if isinstance(manifest, dict) else None
+    if not isinstance(listed, dict) or listed.keys().isdisjoint(conversation_ids):
+        return content
+    before = len(listed)
+    for name in conversation_ids:
+        listed.pop(name, None)
+    # What is forgotten is not missing.
+    if isinstance(manifest.get("total_conversations"), int):
+        manifest["total_conversations"] -= before - len(listed)
+    return json.dumps(manifest, indent=2).encode()
+
+
+def _spelled(conversation_ids: Sequence[str]) -> list[str]:
+    """Return ids as JSON may write them: as they are, or with ASCII only."""
+    return [
+        spelling
+        for name in conversation_ids
+        for spelling in {
+            name,
+            json.dumps(name)[1:-1],
+            json.dumps(name, ensure_ascii=False)[1:-1],
+        }
+    ]
 
 
 def publish_archive(part: str, archive: str) -> str:

@@ -1,4 +1,4 @@
-"""The command ``pidgin-analytics``: operations on archives, and a build after each."""
+"""The command ``pidgin-analytics``: operations that change what is held, and builds."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
-from pidgin_analytics import archives, legacy, legacy_import, settings
+from pidgin_analytics import (
+    archives,
+    compaction,
+    legacy,
+    legacy_import,
+    settings,
+)
 
 PROJECT = Path(__file__).parents[1]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Archive conversations of Pidgin, and bring them back.
+    """Archive conversations of Pidgin, bring them back, or forget them.
 
     Folders are those of the environment (PIDGIN_OUTPUT_DIR, PIDGIN_ARCHIVE_DIR,
     PIDGIN_WAREHOUSE), as for dbt build.
@@ -79,6 +85,38 @@ def restore(experiments: tuple[str, ...], keep_archives: bool) -> None:
         {"experiment_ids": list(experiments), "keep_archives": keep_archives},
     )
     dbt("build")
+
+
+@main.command(short_help="Take conversations out for good.")
+@click.argument("ids", nargs=-1, required=True, metavar="CONVERSATION_OR_EXPERIMENT...")
+@click.option("--dry-run", is_flag=True, help="Only say what would be forgotten.")
+def forget(ids: tuple[str, ...], dry_run: bool) -> None:
+    """Take conversations, or experiments with all of theirs, out for good.
+
+    They leave the event store, the archives and every table; only their ids stay, so
+    that files which still lie in the output folder are not read again. Those files are
+    yours to delete.
+    """
+    operate("forget", {"ids": list(ids), "dry_run": dry_run})
+    if not dry_run:
+        dbt("build")
+        with contextlib.chdir(PROJECT):
+            path = Path(settings.warehouse())
+            try:
+                compaction.compact(path)
+            except (duckdb.Error, OSError) as error:
+                reason = str(error).splitlines()[0]
+                raise click.ClickException(
+                    printable(
+                        f"All is forgotten, but {path} may hold pieces of it that no"
+                        f" query shows, because it cannot be written anew: {reason}"
+                        " Run the same command again."
+                    )
+                ) from error
+        say(
+            "Logs and manifests in the output folder are yours to delete; event_files"
+            " counts in forgotten_count what no build reads of them any more."
+        )
 
 
 @main.command(short_help="Take a database of Pidgin's own into the archive.")
@@ -166,7 +204,7 @@ def held_conversations(*, is_optional: bool) -> legacy_import.Held:
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise click.ClickException(
-            printable(f"The warehouse {warehouse} cannot be asked: {reason}")
+            printable(f"The warehouse {path} cannot be asked: {reason}")
         ) from error
 
 

@@ -29,6 +29,7 @@ FILE_FUNCTIONS = (
     (logs.unpack_log, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     (logs.clear_folder, ["VARCHAR"], "VARCHAR"),
     (archives.archive_problem, ["VARCHAR"], "VARCHAR"),
+    (archives.forget_in_archive, ["VARCHAR", "VARCHAR[]"], "BOOLEAN"),
     (archives.make_folder, ["VARCHAR"], "VARCHAR"),
     (archives.publish_archive, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     (archives.remove_file, ["VARCHAR"], "VARCHAR"),

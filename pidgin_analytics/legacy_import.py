@@ -83,11 +83,13 @@ class Held:
         imported: Events of each conversation that was imported before.
         logged: Conversations of logs, archived or not.
         described: Experiments that have a manifest of Pidgin's own.
+        forgotten: Conversations and experiments that were to be forgotten.
     """
 
     imported: dict[str, int] = field(default_factory=dict)
     logged: frozenset[str] = frozenset()
     described: frozenset[str] = frozenset()
+    forgotten: frozenset[str] = frozenset()
 
 
 def held_by(warehouse: Path, output_dir: str) -> Held:
@@ -109,10 +111,20 @@ def held_by(warehouse: Path, output_dir: str) -> Held:
             " where not starts_with(source_file, ?)",
             [ours],
         ).fetchall()
+        # Most warehouses have no such table.
+        forgotten = [
+            name
+            for (table,) in connection.execute(
+                "select schema_name || '.' || table_name from duckdb_tables()"
+                " where schema_name = 'staging' and table_name = 'forgotten'"
+            ).fetchall()
+            for (name,) in connection.execute(f"select id from {table}").fetchall()  # noqa: S608
+        ]
     return Held(
         {name: events for name, is_imported, events in files if is_imported},
         frozenset(name for name, is_imported, _ in files if not is_imported),
         frozenset(name for (name,) in described),
+        frozenset(forgotten),
     )
 
 
@@ -120,6 +132,8 @@ def obstacle(conversation: Conversation, held: Held) -> str | None:
     """Say why a conversation is not imported; None if it is."""
     if conversation.refusal:
         return conversation.refusal
+    if conversation.conversation_id in held.forgotten:
+        return "it was to be forgotten"
     if conversation.conversation_id in held.logged:
         return "it is here already, from its log"
     if _is_outdated(conversation, held):
@@ -197,11 +211,7 @@ def write_archive(archive: Path, experiment_id: str, files: list[_File]) -> int:
     with closing(duckdb.connect()) as connection:
         connection.register("archive_rows", rows)
         place = str(part).replace("'", "''")
-        connection.execute(
-            f"copy ({LINES}) to '{place}' (format parquet, compression zstd,"
-            " compression_level 12, row_group_size 8192,"
-            f" kv_metadata {{pidgin_archive_format: '{archives.FORMAT}'}})"
-        )
+        connection.execute(f"copy ({LINES}) to '{place}' ({archives.FORMAT_OPTIONS})")
     problem = archives.archive_problem(str(part))
     if problem:
         archives.remove_file(str(part))

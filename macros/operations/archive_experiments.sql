@@ -158,6 +158,16 @@
 
         group by folder
 
+    ),
+
+    forgotten_logs as (
+
+        select distinct source_file
+
+        from {{ ref('stg_pidgin__event_lines') }}
+
+        where line_kind = 'forgotten'
+
     )
 
     select
@@ -181,6 +191,9 @@
 
     anti join log_conversations
         on stored_files.source_file = log_conversations.source_file
+
+    anti join forgotten_logs
+        on stored_files.source_file = forgotten_logs.source_file
 
     inner join folder_experiments
         on {{ folder_of('stored_files.source_file') }} = folder_experiments.folder
@@ -219,6 +232,17 @@
 
     ),
 
+    -- An archive holds every byte of a log.
+    forgotten_files as (
+
+        select distinct source_file
+
+        from {{ ref('stg_pidgin__event_lines') }}
+
+        where line_kind = 'forgotten'
+
+    ),
+
     shared_files as (
 
         select
@@ -241,6 +265,8 @@
                 case
                     when shared_files.source_file is not null
                         then files.source_file || ' belongs to ' || shared_files.experiment_ids
+                    when forgotten_files.source_file is not null
+                        then files.source_file || ' holds what was forgotten'
                     when files_on_disk.source_file is null then files.source_file || ' is gone'
                     when
                         files_on_disk.size_bytes != files.size_bytes
@@ -258,6 +284,9 @@
 
         left join shared_files
             on files.source_file = shared_files.source_file
+
+        left join forgotten_files
+            on files.source_file = forgotten_files.source_file
 
         group by files.experiment_id
 
@@ -308,6 +337,12 @@
         ~ " (format parquet, compression zstd, compression_level 12, row_group_size 8192,"
         ~ " kv_metadata {pidgin_archive_format: '2'})"
     ) -%}
+    {#- Manifests are as they are on disk. -#}
+    {%- if has_forgotten() -%}
+        {%- do run_query(
+            "select forget_in_archive(" ~ sql_string(part) ~ ", list(id)) from " ~ forgotten() ~ " where kind = 'conversation'"
+        ) -%}
+    {%- endif -%}
     {%- set faults = run_query(archive_faults(part, paths.log)).rows[0] -%}
     {%- if faults['problem'] or faults['lost_lines'] or faults['other_lines'] -%}
         {%- do run_query("select remove_file(" ~ sql_string(part) ~ ")") -%}

@@ -156,6 +156,12 @@
         filename as archive_file
 
     from documents
+    {%- if has_forgotten() %}
+
+    where
+        coalesce(conversation_id not in (select id from {{ forgotten() }} where kind = 'conversation'), true)
+        and experiment_id not in (select id from {{ forgotten() }} where kind = 'experiment')
+    {%- endif %}
 {%- endmacro %}
 
 {#- dbt runs an operation in a transaction that it never commits. The next one is for its end. -#}

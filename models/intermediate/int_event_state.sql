@@ -22,11 +22,11 @@ lines_of_shared_ids as (
 
 files as (
 
-    select sum(hash(source_file, size_bytes, modified_at)) as content_hash
+    select sum(hash(source_file, line_number, size_bytes, modified_at)) as content_hash
 
     from event_lines
 
-    where line_kind = 'file'
+    where line_kind in ('file', 'forgotten')
 
 ),
 

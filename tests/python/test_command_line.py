@@ -16,7 +16,7 @@ from harness import ROOT, Project
 from legacy_writer import Talk, write_june
 from log_writer import OutputFolder, conversation
 
-from pidgin_analytics import command_line
+from pidgin_analytics import command_line, compaction
 
 COMMAND = "from pidgin_analytics.command_line import main; main()"
 
@@ -113,6 +113,11 @@ def test_failure_is_an_exit_code(built: Project) -> None:
                 "build",
             ],
         ),
+        (
+            ["forget", "a", "b'; drop", "--dry-run"],
+            [["forget", {"ids": ["a", "b'; drop"], "dry_run": True}]],
+        ),
+        (["forget", "a"], [["forget", {"ids": ["a"]}], "build", "compact"]),
     ],
 )
 def test_options_reach_dbt(
@@ -131,6 +136,7 @@ def test_options_reach_dbt(
             said.append(command[0])
 
     monkeypatch.setattr(command_line, "dbt", note)
+    monkeypatch.setattr(compaction, "compact", lambda _: said.append("compact"))
     result = CliRunner().invoke(command_line.main, arguments)
     assert result.exit_code == 0, result.output
     assert said == commands
@@ -142,6 +148,7 @@ def test_options_reach_dbt(
         ["archive", "--older-than-days", "-1"],
         ["archive", "x"],
         ["restore"],
+        ["forget"],
         ["publish"],
         ["import-legacy"],
     ],

@@ -17,6 +17,7 @@ counted_lines as (
         case line_kind
             when 'file' then 'file'
             when 'pending' then 'pending'
+            when 'forgotten' then 'forgotten'
             else 'line'
         end as counted_as
 
@@ -53,11 +54,12 @@ recounted_files as (
     select
         source_file,
         count(*) filter (where counted_as = 'file') as file_count,
-        count(*) filter (where counted_as = 'line') as line_count,
+        count(*) filter (where counted_as in ('line', 'forgotten')) as line_count,
         count(*) filter (where counted_as = 'event') as event_count,
         count(*) filter (where counted_as = 'duplicate') as duplicate_count,
         count(*) filter (where counted_as = 'rejected') as rejected_count,
-        count(*) filter (where counted_as = 'pending') as pending_count
+        count(*) filter (where counted_as = 'pending') as pending_count,
+        count(*) filter (where counted_as = 'forgotten') as forgotten_count
 
     from counted_lines
 
@@ -89,5 +91,7 @@ where
     or event_files.duplicate_count is distinct from recounted_files.duplicate_count
     or event_files.rejected_count is distinct from recounted_files.rejected_count
     or event_files.pending_count is distinct from recounted_files.pending_count
+    or event_files.forgotten_count is distinct from recounted_files.forgotten_count
     or event_files.line_count
     != event_files.event_count + event_files.duplicate_count + event_files.rejected_count
+    + event_files.forgotten_count

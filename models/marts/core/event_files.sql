@@ -40,10 +40,11 @@ line_counts as (
         source_file,
         max(size_bytes) as size_bytes,
         max(modified_at) as modified_at,
-        count(*) filter (where line_kind in ('event', 'rejected')) as line_count,
+        count(*) filter (where line_kind in ('event', 'rejected', 'forgotten')) as line_count,
         count(*) filter (where line_kind = 'event') as readable_count,
         count(*) filter (where line_kind = 'rejected') as rejected_count,
         count(*) filter (where line_kind = 'pending') as pending_count,
+        count(*) filter (where line_kind = 'forgotten') as forgotten_count,
         bool_and(is_archived) as is_archived,
         any_value(reason) filter (where line_kind = 'file') as problem
 
@@ -63,6 +64,7 @@ select
         as duplicate_count,
     line_counts.rejected_count,
     line_counts.pending_count,
+    line_counts.forgotten_count,
     coalesce(line_counts.is_archived, false) as is_archived,
     coalesce(unreadable_files.problem, line_counts.problem) as problem
 

@@ -273,26 +273,32 @@ files_and_lines as (
 
     select * from classified_lines
 
+),
+
+read_lines as (
+
+    select
+        source_file,
+        cast(line_number as bigint) as line_number,
+        cast(line_part as integer) as line_part,
+        line_kind,
+        event_id,
+        event_type,
+        conversation_id,
+        experiment_id,
+        turn_number,
+        agent_id,
+        recorded_timestamp,
+        event_data,
+        reason,
+        line_start,
+        size_bytes,
+        modified_at,
+        is_settled,
+        if(line_number = 0, {{ reading_version() }}, null) as reading_version
+
+    from files_and_lines
+
 )
 
-select
-    source_file,
-    cast(line_number as bigint) as line_number,
-    cast(line_part as integer) as line_part,
-    line_kind,
-    event_id,
-    event_type,
-    conversation_id,
-    experiment_id,
-    turn_number,
-    agent_id,
-    recorded_timestamp,
-    event_data,
-    reason,
-    line_start,
-    size_bytes,
-    modified_at,
-    is_settled,
-    if(line_number = 0, {{ reading_version() }}, null) as reading_version
-
-from files_and_lines
+{{ without_forgotten('read_lines') }}

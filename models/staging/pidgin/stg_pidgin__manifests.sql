@@ -49,7 +49,11 @@ documents as (
 
 select
     changed_files.source_file,
-    if(json_type(documents.manifest) = 'OBJECT', documents.manifest, null) as manifest,
+    if(
+        json_type(documents.manifest) = 'OBJECT',
+        {{ manifest_without_forgotten('documents.manifest', 'documents.source_file') }},
+        null
+    ) as manifest,
     changed_files.size_bytes,
     changed_files.modified_at,
     changed_files.is_settled,
