@@ -80,18 +80,47 @@ experiment_models as (
 
 ),
 
+-- Before they are joined, because there are many messages and words to a conversation.
+message_counts as (
+
+    select
+        conversation_id,
+        agent_id,
+        fingerprint,
+        count(*) as messages,
+        bool_or(is_spoken) as has_spoken
+
+    from messages
+
+    group by conversation_id, agent_id, fingerprint
+
+),
+
+word_counts as (
+
+    select
+        conversation_id,
+        fingerprint,
+        sum(word_count) as words
+
+    from message_metrics
+
+    group by conversation_id, fingerprint
+
+),
+
 message_totals as (
 
     select
         conversations.experiment_id,
-        count(*) as messages
+        sum(message_counts.messages) as messages
 
-    from messages
+    from message_counts
 
     inner join conversations
         on
-            messages.conversation_id = conversations.conversation_id
-            and messages.fingerprint = conversations.fingerprint
+            message_counts.conversation_id = conversations.conversation_id
+            and message_counts.fingerprint = conversations.fingerprint
 
     group by conversations.experiment_id
 
@@ -101,14 +130,14 @@ word_totals as (
 
     select
         conversations.experiment_id,
-        sum(message_metrics.word_count) as words
+        sum(word_counts.words) as words
 
-    from message_metrics
+    from word_counts
 
     inner join conversations
         on
-            message_metrics.conversation_id = conversations.conversation_id
-            and message_metrics.fingerprint = conversations.fingerprint
+            word_counts.conversation_id = conversations.conversation_id
+            and word_counts.fingerprint = conversations.fingerprint
 
     group by conversations.experiment_id
 
@@ -134,13 +163,15 @@ incident_totals as (
 -- Who spoke has used tokens, logged or not.
 speakers as (
 
-    select distinct
+    select
         conversation_id,
         agent_id
 
-    from messages
+    from message_counts
 
-    where is_spoken
+    where has_spoken
+
+    group by conversation_id, agent_id
 
 ),
 
@@ -200,7 +231,7 @@ select
         as unfinished_conversations,
     experiment_convergence.turns,
     experiment_convergence.spoken_turns,
-    coalesce(message_totals.messages, 0) as messages,
+    cast(coalesce(message_totals.messages, 0) as bigint) as messages,
     cast(coalesce(word_totals.words, 0) as bigint) as words,
     cast(usage_totals.prompt_tokens as bigint) as prompt_tokens,
     cast(usage_totals.completion_tokens as bigint) as completion_tokens,
