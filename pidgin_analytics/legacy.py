@@ -25,6 +25,8 @@ Row = dict[str, Any]
 AGENTS = ("agent_a", "agent_b")
 SQLITE_MAGIC = b"SQLite format 3\0"
 DUCKDB_MAGIC = b"DUCK"
+# Where a file of DuckDB says which version wrote it.
+WRITER = slice(52, 84)
 
 # The tables that are read, and of each what is not: what is counted in the text again.
 TABLES: dict[str, tuple[str, ...]] = {
@@ -109,7 +111,7 @@ def read_database(path: Path, zone: tzinfo) -> Database:
     problems = _Problems()
     try:
         with path.open("rb") as file:
-            start = file.read(20)
+            start = file.read(WRITER.stop)
         if start.startswith(SQLITE_MAGIC):
             # In WAL mode a reader makes files beside it. Nobody writes this one now.
             is_quiet = start[18:20] == b"\2\2" and not Path(f"{path}-wal").exists()
@@ -120,6 +122,15 @@ def read_database(path: Path, zone: tzinfo) -> Database:
             raise LegacyError("It is no database of SQLite or DuckDB.")
     except (OSError, sqlite3.Error, duckdb.Error) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        if "a database file with version number" in reason:
+            writer = start[WRITER].rstrip(b"\0").decode("ascii", "replace")
+            raise LegacyError(
+                f"It was written by DuckDB {writer}, and DuckDB {duckdb.__version__},"
+                " which is here, cannot read that: copy it with the one that wrote it"
+                " (attach 'old.duckdb' as old; attach 'new.duckdb' as new"
+                " (storage_version 'v1.0.0'); copy from database old to new) and import"
+                " the copy."
+            ) from error
         raise LegacyError(f"It cannot be read: {reason}") from error
     is_duckdb = not start.startswith(SQLITE_MAGIC)
     try:

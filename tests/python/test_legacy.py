@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -643,6 +644,26 @@ def unsuitable(path: Path, kind: str) -> Path:
                 "create table conversations (conversation_id text, fingerprint ubigint)"
             )
     return path
+
+
+def test_database_of_a_newer_duckdb(databases: dict[str, Path], tmp_path: Path) -> None:
+    """It is said which version wrote it, and how it comes in all the same."""
+    path = Path(shutil.copy(databases["later"], tmp_path))
+    header = bytearray(path.read_bytes())
+    header[12:20] = (99_999).to_bytes(8, "little")
+    header[52:84] = b"v17.1.0".ljust(32, b"\0")
+    path.write_bytes(header)
+    with pytest.raises(duckdb.Error, match="computed checksum") as refused:
+        duckdb.connect(str(path), read_only=True)
+    checksum = re.findall(r"computed checksum (\d+)", str(refused.value))
+    header[:8] = int(checksum[0]).to_bytes(8, "little")
+    path.write_bytes(header)
+    with pytest.raises(
+        legacy.LegacyError,
+        match=r"^It was written by DuckDB v17\.1\.0.* import the copy",
+    ):
+        legacy.read_database(path, UTC)
+    assert path.read_bytes() == header
 
 
 @pytest.mark.parametrize(
