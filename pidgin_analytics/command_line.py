@@ -204,7 +204,7 @@ def held_conversations(*, is_optional: bool) -> legacy_import.Held:
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise click.ClickException(
-            printable(f"The warehouse {path} cannot be asked: {reason}")
+            printable(f"The warehouse {warehouse} cannot be asked: {reason}")
         ) from error
 
 

@@ -63,9 +63,7 @@ def descriptions(*folders: str) -> dict[tuple[str, str, str], str]:
                 found[schema, name, ""] = model["description"].strip()
                 for column in model["columns"]:
                     found[schema, name, column["name"]] = column["description"].strip()
-    return {
-        key: text for key, text in found.items() if not key[1].endswith("_as_of")
-    }
+    return {key: text for key, text in found.items() if not key[1].endswith("_as_of")}
 
 
 def comments(project: Project) -> dict[tuple[str, str, str], str]:
@@ -108,7 +106,9 @@ def test_descriptions_are_comments_and_come_back(sample: Project) -> None:
 
 def test_unchanged_views_stay(sample: Project) -> None:
     """A build that finds nothing new makes no view anew, for the sake of its comments."""
-    ids = "select view_name, view_oid from duckdb_views() where schema_name = 'analysis'"
+    ids = (
+        "select view_name, view_oid from duckdb_views() where schema_name = 'analysis'"
+    )
     sample.build_only()
     before = sample.query(ids + " order by all")
     sample.build_only()
@@ -122,7 +122,9 @@ def test_view_needs_no_join_and_no_unnest(view: str, sample: Project) -> None:
         "select column_name, data_type from duckdb_columns()"
         f" where schema_name = 'analysis' and table_name = '{view}'"
     )
-    assert {"experiment_id", "experiment_name", "conversation_id"} <= dict(columns).keys()
+    assert {"experiment_id", "experiment_name", "conversation_id"} <= dict(
+        columns
+    ).keys()
     assert "fingerprint" not in dict(columns)
     plain = {
         "BIGINT",
@@ -278,8 +280,7 @@ def spoken_log(name: str, models: tuple[str, str], **start: Json | str) -> list[
         "agent_b_model": models[1],
     }
     return [
-        as_line(event)
-        for event in [begin, *maker.turn(0, "One.", "Two."), maker.end()]
+        as_line(event) for event in [begin, *maker.turn(0, "One.", "Two."), maker.end()]
     ]
 
 

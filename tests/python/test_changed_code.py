@@ -1,4 +1,4 @@
-"""Who changes the project or a price gets every table by its new state from the next build.
+"""Who changes the project or a price gets every table by its new state next time.
 
 Whether a definition changes or the columns of a table, what was built before then
 equals what a new warehouse holds, and the event store keeps what only it has.

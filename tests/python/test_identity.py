@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import ProjectMaker
-from harness import Project, assert_same_contents
+from harness import Project
 from log_oracle import Logs
 from log_writer import (
     START,
@@ -20,7 +20,6 @@ from log_writer import (
     OutputFolder,
     as_line,
     conversation,
-    joined,
     manifest,
 )
 
@@ -75,7 +74,7 @@ def write_same_id(folder: OutputFolder) -> None:
     )
     folder.write("a copy/events_conv_same.jsonl", two)
     folder.write("z part/events_conv_same.jsonl", one[3:7])
-    folder.write("z long/events_conv_same.jsonl", respelt(one) + [late("conv_same")])
+    folder.write("z long/events_conv_same.jsonl", [*respelt(one), late("conv_same")])
 
     # Without manifests, the folders tell; models do where the experiment is one.
     folder.write("loose_000000a3/events_conv_loose.jsonl", conversation("conv_loose"))
@@ -294,9 +293,12 @@ def test_other_bytes(built: Project, folder: OutputFolder) -> None:
         ("notes.jsonl", 2, 1, 1),
         ("sorted.jsonl", 15, 0, 15),
     ]
-    assert built.value(
-        "select event_count from conversation_state where conversation_id='conv_alike'"
-    ) == 5
+    assert (
+        built.value(
+            "select event_count from conversation_state where conversation_id='conv_alike'"
+        )
+        == 5
+    )
 
 
 def test_lines_add_up_as_in_python(built: Project, folder: OutputFolder) -> None:

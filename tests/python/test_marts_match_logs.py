@@ -554,8 +554,8 @@ def test_experiment_dashboard(reading: Reading) -> None:
             len(spoken_turns),
             len(messages),
             sum(len(m.tokens) for m in messages if m.is_spoken and m.is_turn_complete),
-            total([u.prompt_tokens for u in usage]),
-            total([u.completion_tokens for u in usage]),
+            total([u.total("prompt_tokens") for u in usage]),
+            total([u.total("completion_tokens") for u in usage]),
             sum(incidents[member] for member in members),
             *summary([(c, n, score) for c, n, score in live if score is not None]),
             *summary([(c, n, score) for c, n, score in anew if score is not None]),
@@ -573,7 +573,9 @@ def models_of(logs: Logs, members: list[str]) -> list[str] | None:
                     nested = event.fields.get(agent) or {}
                     names.add(event.fields.get(f"{agent}_model") or nested.get("model"))
                 break
-    return sorted(name for name in names if name is not None) or None
+    aliases = Prices(ROOT / "seeds").aliases
+    keys = {name.strip().lower() for name in names if name and name.strip()}
+    return sorted({aliases.get(key, key) for key in keys}) or None
 
 
 def test_experiment_costs(reading: Reading) -> None:

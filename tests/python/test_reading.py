@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -21,8 +22,10 @@ from log_writer import manifest as write_manifest
 from pidgin_analytics import logs, settings
 
 # Each would be a column of a reader that takes folders for columns.
-COLUMN_FOLDERS = ("line=red", "size=7", "size=7b", "filename=x", "content=y")
-COLUMN_FOLDERS += ("last_modified=2026-05-01", "source_file=z", "a=1/b=2")
+COLUMN_FOLDERS = (
+    *("line=red", "size=7", "size=7b", "filename=x", "content=y"),
+    *("last_modified=2026-05-01", "source_file=z", "a=1/b=2"),
+)
 PACKED = "packed_0000000a"
 
 
@@ -116,7 +119,7 @@ def built(folder: OutputFolder, project: ProjectMaker) -> Project:
     return built
 
 
-def counts(project: Project, name: str) -> list[tuple[object, ...]]:
+def counts(project: Project, name: str) -> list[tuple[Any, ...]]:
     """Return what became of the lines of a log."""
     return project.query(
         "select line_count, event_count, rejected_count, pending_count, problem"
