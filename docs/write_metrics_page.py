@@ -34,6 +34,7 @@ END = "<!-- End of what is written. -->"
 # Keys, and what says where a row comes from; everything else is a metric.
 NO_METRICS = {
     "conversation_id",
+    "experiment_id",
     "turn_number",
     "agent_id",
     "timestamp",

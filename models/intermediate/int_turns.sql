@@ -60,7 +60,10 @@ conversation_events as (
 select
     complete_turns.conversation_id,
     changed_conversations.experiment_id,
-    complete_turns.* exclude (conversation_id),
+    complete_turns.turn_number,
+    complete_turns.completed_at,
+    complete_turns.convergence_score,
+    complete_turns.legacy_convergence_score,
     changed_conversations.fingerprint
 
 from complete_turns

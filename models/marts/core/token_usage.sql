@@ -50,8 +50,11 @@ named_totals as (
     select
         token_totals.*,
         conversations.experiment_id,
-        if(token_totals.agent_id = 'agent_a', conversations.agent_a_model, conversations.agent_b_model)
-            as started_model,
+        if(
+            token_totals.agent_id = 'agent_a',
+            conversations.agent_a_model,
+            conversations.agent_b_model
+        ) as started_model,
         if(
             token_totals.agent_id = 'agent_a',
             conversations.agent_a_provider,
