@@ -60,12 +60,32 @@
         database_name = {{ sql_string(one.database) }} and schema_name = {{ sql_string(one.schema) }}
     {%- endset -%}
     {%- set names = sql_strings([one.identifier, other.identifier]) -%}
-    {{- return(run_query(
-        "select count(distinct (views.query, columns.types)) from ("
-        ~ "select view_name, regexp_extract(sql, '(?s) AS (.*)', 1) as query from duckdb_views()"
-        ~ " where " ~ place ~ " and view_name in (" ~ names ~ ")) as views inner join ("
-        ~ "select table_name, string_agg(column_name || ' ' || data_type, ', ' order by column_index) as types"
-        ~ " from duckdb_columns() where " ~ place ~ " and table_name in (" ~ names ~ ") group by table_name"
-        ~ ") as columns on views.view_name = columns.table_name"
-    ).rows[0][0] == 1) -}}
+    {#- Until a view is renamed, DuckDB prints some names of types in quotation marks. -#}
+    {%- set distinct_definitions -%}
+        with
+
+        views as (
+            select
+                view_name,
+                regexp_replace(
+                    regexp_extract(sql, '(?s) AS (.*)', 1), '"([A-Z]+)"', '\1', 'g'
+                ) as query
+            from duckdb_views()
+            where {{ place }} and view_name in ({{ names }})
+        ),
+
+        columns as (
+            select
+                table_name,
+                string_agg(column_name || ' ' || data_type, ', ' order by column_index) as types
+            from duckdb_columns()
+            where {{ place }} and table_name in ({{ names }})
+            group by table_name
+        )
+
+        select count(distinct (views.query, columns.types))
+        from views
+        inner join columns on views.view_name = columns.table_name
+    {%- endset -%}
+    {{- return(run_query(distinct_definitions).rows[0][0] == 1) -}}
 {% endmacro %}

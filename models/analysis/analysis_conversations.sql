@@ -53,10 +53,11 @@ message_totals as (
                 as message_count_{{ agent }},
             count(*) filter (where agent_id = 'agent_{{ agent }}' and is_api_error)
                 as placeholder_count_{{ agent }},
-            median(response_time_ms)
-                filter (where agent_id = 'agent_{{ agent }}' and not is_api_error)
-                as median_response_time_ms_{{ agent }}{{ ',' if not loop.last }}
-        {% endfor %}
+        {% endfor -%}
+        median(response_time_ms) filter (where agent_id = 'agent_a' and not is_api_error)
+            as median_response_time_ms_a,
+        median(response_time_ms) filter (where agent_id = 'agent_b' and not is_api_error)
+            as median_response_time_ms_b
 
     from messages
 
@@ -213,8 +214,10 @@ select
     if(
         usage_totals.has_cost
         -- Who spoke has used tokens, logged or not.
-        and (usage_totals.cost_usd_a is not null or coalesce(message_totals.message_count_a, 0) = 0)
-        and (usage_totals.cost_usd_b is not null or coalesce(message_totals.message_count_b, 0) = 0),
+        and coalesce(usage_totals.cost_usd_a, if(message_totals.message_count_a > 0, null, 0))
+        is not null
+        and coalesce(usage_totals.cost_usd_b, if(message_totals.message_count_b > 0, null, 0))
+        is not null,
         coalesce(usage_totals.cost_usd_a, 0) + coalesce(usage_totals.cost_usd_b, 0),
         null
     ) as cost_usd,

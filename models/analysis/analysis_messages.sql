@@ -112,13 +112,14 @@ select
     messages.cache_read_tokens,
     messages.cache_write_tokens,
     messages.response_time_ms,
-    thinking_traces.thinking_content,
-    thinking_traces.thinking_tokens,
 
     -- how it is written
     {% for metric in message_metric_names() -%}
-        message_metrics.{{ metric }}{{ ',' if not loop.last }}
+        message_metrics.{{ metric }},
     {% endfor %}
+    -- what the model thought before it wrote
+    thinking_traces.thinking_content,
+    thinking_traces.thinking_tokens
 
 from messages
 

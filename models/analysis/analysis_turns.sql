@@ -89,7 +89,6 @@ select
     turns.convergence_structural,
     turns.convergence_semantic,
     turns.convergence_strict,
-    turns.legacy_convergence_score,
 
     -- how alike the two messages are
     turns.vocabulary_overlap,
@@ -123,6 +122,8 @@ select
             metrics_{{ agent }}.{{ metric }} as {{ agent }}_{{ metric }},
         {% endfor %}
     {%- endfor %}
+    -- by another formula
+    turns.legacy_convergence_score
 
 from turns
 
@@ -136,16 +137,27 @@ left join conversations
 
 left join experiments
     on turns.experiment_id = experiments.experiment_id
-{% for agent in ['a', 'b'] %}
-left join messages as messages_{{ agent }}
-    on
-        turns.conversation_id = messages_{{ agent }}.conversation_id
-        and turns.turn_number = messages_{{ agent }}.turn_number
-        and messages_{{ agent }}.agent_id = 'agent_{{ agent }}'
 
-left join message_metrics as metrics_{{ agent }}
+left join messages as messages_a
     on
-        turns.conversation_id = metrics_{{ agent }}.conversation_id
-        and turns.turn_number = metrics_{{ agent }}.turn_number
-        and metrics_{{ agent }}.agent_id = 'agent_{{ agent }}'
-{% endfor %}
+        turns.conversation_id = messages_a.conversation_id
+        and turns.turn_number = messages_a.turn_number
+        and messages_a.agent_id = 'agent_a'
+
+left join message_metrics as metrics_a
+    on
+        turns.conversation_id = metrics_a.conversation_id
+        and turns.turn_number = metrics_a.turn_number
+        and metrics_a.agent_id = 'agent_a'
+
+left join messages as messages_b
+    on
+        turns.conversation_id = messages_b.conversation_id
+        and turns.turn_number = messages_b.turn_number
+        and messages_b.agent_id = 'agent_b'
+
+left join message_metrics as metrics_b
+    on
+        turns.conversation_id = metrics_b.conversation_id
+        and turns.turn_number = metrics_b.turn_number
+        and metrics_b.agent_id = 'agent_b'

@@ -87,7 +87,10 @@ changed_messages as (
 select
     complete_turns.conversation_id,
     changed_conversations.experiment_id,
-    complete_turns.* exclude (conversation_id),
+    complete_turns.turn_number,
+    complete_turns.completed_at,
+    complete_turns.convergence_score,
+    complete_turns.legacy_convergence_score,
     spoken_turns.is_spoken,
     changed_conversations.fingerprint
 

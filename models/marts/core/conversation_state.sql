@@ -65,7 +65,13 @@ conversation_events as (
 select
     states.conversation_id,
     changed_conversations.experiment_id,
-    states.* exclude (conversation_id),
+    states.status,
+    states.end_reason,
+    states.turn_count,
+    states.event_count,
+    states.started_at,
+    states.ended_at,
+    states.last_event_at,
     changed_conversations.fingerprint
 
 from states

@@ -183,12 +183,14 @@ first_requests as (
 
     select
         conversation_id,
-        {% for agent in ['a', 'b'] -%}
-            json_extract_string(
-                arg_min(event_data, position) filter (where agent_id = 'agent_{{ agent }}'),
-                ['$.thinking_enabled', '$.thinking_budget', '$.max_tokens']
-            ) as field_{{ agent }}{{ ',' if not loop.last }}
-        {% endfor %}
+        json_extract_string(
+            arg_min(event_data, position) filter (where agent_id = 'agent_a'),
+            ['$.thinking_enabled', '$.thinking_budget', '$.max_tokens']
+        ) as field_a,
+        json_extract_string(
+            arg_min(event_data, position) filter (where agent_id = 'agent_b'),
+            ['$.thinking_enabled', '$.thinking_budget', '$.max_tokens']
+        ) as field_b
 
     from beginnings
 
