@@ -123,7 +123,8 @@ ordered_counts as (
     select
         * exclude (named_model),
         last_value(named_model ignore nulls) over so_far as model,
-        lead(if(is_reply or is_report, is_report, null) ignore nulls) over so_far as is_reported_next
+        lead(if(is_reply or is_report, is_report, null) ignore nulls) over so_far
+            as is_reported_next
 
     from counts
 

@@ -888,7 +888,7 @@ def test_absurd_numbers(built: Project) -> None:
         "select call_count, reported_call_count, uncounted_call_count, prompt_tokens,"
         " completion_tokens, cost_usd from token_usage"
         " where conversation_id = 'absurd' and agent_id = 'agent_a'"
-    ) == [(7, 2, 1, 60, 37, None)]
+    ) == [(6, 2, 1, 50, 32, None)]
     assert built.query(
         "select planned_conversations, duration < interval '1 hour' from experiments"
         " where experiment_id = 'experiment_00000016'"

@@ -129,7 +129,7 @@ costs as (
             + coalesce(cache_read_tokens, 0) * cache_read_price
             + coalesce(cache_write_tokens, 0) * cache_write_price
             + billed_completion_tokens * completion_price
-        ) as cost
+        ) as call_cost
 
     from priced_totals
 
@@ -170,8 +170,8 @@ select
     cast(sum(thinking_tokens) as bigint) as thinking_tokens,
     -- A sum of the known parts would be no cost.
     if(
-        bool_and(cost is not null) filter (where is_priced),
-        cast(sum(cost) / 1000000 as double),
+        bool_and(call_cost is not null) filter (where is_priced),
+        cast(sum(call_cost) / 1000000 as double),
         null
     ) as cost_usd,
     if(

@@ -4,7 +4,9 @@ with
 
 cases as (
 
-    select *
+    select
+        times.recorded,
+        times.expected
 
     from (
         values

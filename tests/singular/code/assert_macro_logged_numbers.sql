@@ -5,7 +5,11 @@ with
 
 values_read as (
 
-    select *
+    select
+        cases.logged,
+        cases.turn_number,
+        cases.milliseconds,
+        cases.score
 
     from (
         values
