@@ -27,15 +27,11 @@
             then regexp_extract({{ experiment_folder_name(path) }}, '^(?:exp|experiment)_[0-9a-f]{8}')
         when regexp_matches({{ experiment_folder_name(path) }}, '_[0-9a-f]{8}$')
             then 'experiment_' || right({{ experiment_folder_name(path) }}, 8)
-        when {{ experiment_folder(path) }} = {{ output_dir }} then 'unfiled'
+        when {{ home_folder(path) }} = {{ output_dir }} then 'unfiled'
         else {{ experiment_folder_name(path) }}
     end
 {%- endmacro %}
 
-{% macro experiment_folder(path) -%}
-    regexp_replace({{ folder_of(path) }}, '[/\\]events$', '')
-{%- endmacro %}
-
 {% macro experiment_folder_name(path) -%}
-    regexp_extract({{ experiment_folder(path) }}, '[^/\\]*$')
+    regexp_extract({{ home_folder(path) }}, '[^/\\]*$')
 {%- endmacro %}

@@ -6,6 +6,7 @@ Nearly all cases lie in one folder, which is built once; each has a test of its 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from log_writer import (
     conversation,
     manifest,
 )
+from test_archives import contents, operate
 
 LATER = START + timedelta(days=2)
 ONE = [("Alpha.", "Beta."), ("Gamma?", "Delta!")]
@@ -183,11 +185,65 @@ def write_templates(folder: OutputFolder) -> None:
         )
 
 
+def write_repeated_keys(folder: OutputFolder) -> None:
+    """Write objects in which a key comes twice."""
+    lines = conversation("conv_keys", ONE)
+    lines[0] = twice(twice(lines[0], "max_turns", 1), "agent_a_model", "local:first")
+    lines[2] = twice(twice(lines[2], "content", "Not this."), "prompt_tokens", 99)
+    lines[4] = twice(twice(lines[4], "turn_number", 7), "convergence_score", 0.9)
+    lines[6] = twice(lines[6], "conversation_id", "conv_first")
+    lines[-1] = twice(twice(lines[-1], "event_type", "FooEvent"), "timestamp", None)
+    folder.write("keys_000000e1/events_conv_keys.jsonl", lines)
+    # What it means, and a line that looks like none of Pidgin's to begin with.
+    folder.write(
+        "keys_000000e1/plain.jsonl",
+        [
+            json.dumps(json.loads(lines[4])),
+            twice(late("conv_keys"), "event_type", None),
+        ],
+    )
+    folder.write(
+        "keys_000000e1/manifest.json",
+        '{"experiment_id": "experiment_000000ee",'
+        ' "experiment_id": "experiment_000000e1", "name": "first",'
+        ' "config": {"temperature": 1, "temperature": 0.5},'
+        ' "conversations": {"conv_keys": {"status": "failed"},'
+        ' "conv_keys": {"status": "running", "status": "completed"}}, "name": "last"}',
+    )
+    # June 2025, in a file that is not UTF-8 throughout, and in one that is.
+    nested = [
+        json.dumps(
+            {
+                "timestamp": f"2025-06-16T11:13:0{second}",
+                "event_type": event.pop("event_type"),
+                "data": event,
+            },
+            separators=(",", ":"),
+        )
+        for second, event in enumerate(map(json.loads, conversation("chat_keys", TWO)))
+    ]
+    nested[3] = twice(
+        twice(nested[3], "event_type", "FooEvent"), "content", "Not this."
+    )
+    nested[4] = twice(twice(nested[4], "convergence_score", 0.9), "data", {"x": 1})
+    folder.write("conversations/2025-06-16/chat_keys/events.jsonl", nested)
+    folder.write(
+        "binary_000000e2/binary.jsonl",
+        b"\xff\n" + twice(late("conv_binary"), "prompt", "Not this.").encode() + b"\n",
+    )
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> OutputFolder:
     """Write all cases."""
     made = OutputFolder(tmp_path_factory.mktemp("identity") / "pidgin_output")
-    for write in (write_same_id, write_one_id, write_respelt, write_templates):
+    for write in (
+        write_same_id,
+        write_one_id,
+        write_respelt,
+        write_templates,
+        write_repeated_keys,
+    ):
         write(made)
     return made
 
@@ -293,12 +349,10 @@ def test_other_bytes(built: Project, folder: OutputFolder) -> None:
         ("notes.jsonl", 2, 1, 1),
         ("sorted.jsonl", 15, 0, 15),
     ]
-    assert (
-        built.value(
-            "select event_count from conversation_state where conversation_id='conv_alike'"
-        )
-        == 5
-    )
+    assert built.query(
+        "select event_count from conversation_state"
+        " where conversation_id = 'conv_alike'"
+    ) == [(5,)]
 
 
 def test_lines_add_up_as_in_python(built: Project, folder: OutputFolder) -> None:
@@ -331,3 +385,149 @@ def test_two_experiments_of_one_id(built: Project) -> None:
         ("conv_pilot", "experiment_000000d1"),
         ("conv_unlisted", final),
     ]
+
+
+def test_last_of_a_key_counts(built: Project, folder: OutputFolder) -> None:
+    """As in Python, in the envelope, in what is nested and in manifests."""
+    assert built.query(
+        "select conversation_id, conversations.experiment_id, name, turn_count,"
+        " conversations.manifest_status, max_turns, agent_a_model, final_convergence,"
+        " temperature_a from conversations join experiments using (experiment_id)"
+        " where conversation_id in ('conv_keys', 'conv_first') order by all"
+    ) == [
+        (
+            *("conv_keys", "experiment_000000e1", "last", 2, "completed"),
+            *(9, "local:test", 0.375, 0.5),
+        )
+    ]
+    assert built.query(
+        "select conversation_id, status, turn_count, final_convergence"
+        " from conversations where conversation_id = 'chat_keys'"
+    ) == [("chat_keys", "completed", 1, 0.25)]
+    assert built.query(
+        "select turn_number, content, prompt_tokens from messages"
+        " where conversation_id in ('conv_keys', 'chat_keys') order by all"
+    ) == sorted(
+        (turn, text, 10)
+        for replies in (ONE, TWO)
+        for turn, reply in enumerate(replies)
+        for text in reply
+    )
+    assert built.query(
+        "select event_data ->> 'prompt' from events"
+        " where conversation_id = 'conv_binary'"
+    ) == [("Too late.",)]
+    assert built.query(
+        "select source_file, line_number, event_type, timestamp, conversation_id,"
+        " turn_number, agent_id from events where regexp_matches(conversation_id,"
+        " 'keys|first|binary') order by all"
+    ) == sorted(
+        (
+            *(e.source_file, e.line_number, e.event_type, e.timestamp),
+            *(e.conversation_id, e.turn_number, e.agent_id),
+        )
+        for e in Logs(folder.path).events
+        if e.conversation_id in ("chat_keys", "conv_binary", "conv_keys")
+    )
+
+
+def test_archived_and_restored(
+    built: Project, folder: OutputFolder, project: ProjectMaker
+) -> None:
+    """An archive holds what its own logs say, and the tables show the same."""
+    before = contents(built)
+    experiments = ["experiment_000000a1", A2, "experiment_000000e1"]
+    for name in ("a copy", "z part", "z long"):
+        # Copies elsewhere are no reason to leave an experiment where it is.
+        assert (folder.path / name).is_dir()
+    options = {"older_than_days": 0, "experiment_ids": experiments}
+    outcome = operate(built, "archive_experiments", **options)
+    assert outcome.success, outcome.errors
+    assert outcome.text.count(": archived") == len(experiments), outcome.text
+    built.build_and_test()
+    assert_same_contents(contents(built), before)
+    outcome = operate(built, "restore_experiments", experiment_ids=experiments)
+    assert outcome.success, outcome.errors
+    built.build_only()
+    assert_same_contents(contents(built), before)
+
+
+def test_what_comes_and_goes(tmp_path: Any, project: ProjectMaker) -> None:
+    """The copy that is still there speaks; names change only where they have to."""
+    folder = OutputFolder(tmp_path / "out")
+    path = folder.path
+    listed = manifest("experiment_000000f1", ["conv_moved"], name="before")
+    folder.write("a before/events_conv_moved.jsonl", conversation("conv_moved"))
+    folder.write("a before/manifest.json", listed)
+    folder.write("a_000000f2/events_conv_loose.jsonl", conversation("conv_loose"))
+    folder.write("gone_000000f3/events_conv_gone.jsonl", conversation("conv_gone"))
+    folder.write(
+        "second_000000f4/events_conv_same.jsonl",
+        conversation("conv_same", TWO, start=LATER),
+    )
+    built = project(path)
+    built.build_only()
+
+    # Two folders are renamed, one with its manifest, and one is deleted; a conversation
+    # of an id that is taken comes in, which began before.
+    (path / "a before").rename(path / "z after")
+    folder.write("z after/manifest.json", listed | {"name": "after"})
+    (path / "a_000000f2").rename(path / "z_000000f5")
+    shutil.rmtree(path / "gone_000000f3")
+    folder.write(
+        "first_000000f6/events_conv_same.jsonl", conversation("conv_same", ONE)
+    )
+    built.build_and_test()
+    sources = (
+        "select conversation_id, name, conversations.experiment_id, turn_count,"
+        " list_distinct(list(parse_path(source_file)[-2])), count(*)"
+        " from conversations join experiments using (experiment_id)"
+        " join events using (conversation_id) group by all order by all"
+    )
+    f3, f4, f5, f6 = (f"experiment_000000f{number}" for number in range(3, 7))
+    same = [
+        ("conv_same", f6, f6, 2, ["first_000000f6"], 10),
+        (f"conv_same@{f4}", f4, f4, 1, ["second_000000f4"], 6),
+    ]
+    gone = ("conv_gone", f3, f3, 2, ["gone_000000f3"], 10)
+    assert built.query(sources) == [
+        gone,
+        ("conv_loose", f5, f5, 2, ["z_000000f5"], 10),
+        ("conv_moved", "after", "experiment_000000f1", 2, ["z after"], 10),
+        *same,
+    ]
+    assert built.query("select name from experiments order by all") == [
+        ("after",),
+        (f3,),
+        (f4,),
+        (f5,),
+        (f6,),
+    ]
+
+    # Nothing new, nothing changes.
+    before = built.contents(rowids=True)
+    built.build_only()
+    assert_same_contents(built.contents(rowids=True), before)
+
+    # The old folders are back, beside the new ones.
+    shutil.copytree(path / "z after", path / "a before")
+    folder.write("a before/manifest.json", listed)
+    shutil.copytree(path / "z_000000f5", path / "a_000000f2")
+    built.build_only()
+    f2 = "experiment_000000f2"
+    assert built.query(sources) == [
+        gone,
+        ("conv_loose", f2, f2, 2, ["a_000000f2"], 10),
+        ("conv_moved", "before", "experiment_000000f1", 2, ["a before"], 10),
+        *same,
+    ]
+    fresh = project(path)
+    fresh.build_only()
+    fresh_rows, rows = (
+        {
+            name: [row for row in project.rows(name) if "gone" not in row]
+            for name in ("messages", "events", "incidents", "conversation_state")
+        }
+        for project in (fresh, built)
+    )
+    assert_same_contents(rows, fresh_rows)
