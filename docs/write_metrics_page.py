@@ -35,7 +35,6 @@ END = "<!-- End of what is written. -->"
 NO_METRICS = {
     "experiment_id",
     "conversation_id",
-    "experiment_id",
     "turn_number",
     "agent_id",
     "timestamp",

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from conftest import ProjectMaker
-from harness import Project
+from harness import Project, assert_same_contents
 from log_oracle import Logs
 from log_writer import (
     START,
