@@ -23,7 +23,7 @@
     ) -%}
     {%- do say(reading_summary(tables, counts[4])) -%}
     {%- do say("Warehouse: " ~ counts[5] ~ " (" ~ counts[6] ~ ").") -%}
-    {%- do say("Begin with: select * from experiment_dashboard; more questions and their SQL: docs/questions.md.") -%}
+    {%- do say("Begin with: select * from analysis.conversations; questions and their SQL: docs/questions.md.") -%}
     {%- for file in run_query(
         "select source_file, problem from " ~ tables.stg_pidgin__files ~ " where problem is not null order by source_file"
     ).rows -%}
