@@ -116,6 +116,17 @@ counts as (
 
 ),
 
+-- Before texts are sorted: they are most of the bytes.
+outcomes as (
+
+    select
+        * exclude (content),
+        coalesce({{ is_api_error_placeholder('content') }}, false) as is_failed
+
+    from counts
+
+),
+
 -- A report follows the reply that it is about. A reply that no report follows before the agent's
 -- next one counts by itself; it does not name its model, so it is the one last named.
 ordered_counts as (
@@ -126,7 +137,7 @@ ordered_counts as (
         lead(if(is_reply or is_report, is_report, null) ignore nulls) over so_far
             as is_reported_next
 
-    from counts
+    from outcomes
 
     window so_far as (
         partition by conversation_id, agent_id
@@ -146,7 +157,7 @@ calls as (
         or (
             is_reply
             and not coalesce(is_reported_next, false)
-            and not coalesce({{ is_api_error_placeholder('content') }}, false)
+            and not is_failed
         ) as is_call,
         if(is_call, model, null) as model,
         prompt_tokens,
