@@ -1,7 +1,7 @@
 {#- What a model's name is looked up by: logs and people spell the same name with other capitals
     and with white space around it. -#}
 {% macro model_key(name) -%}
-    lower(trim({{ name }}))
+    lower({{ stripped(name) }})
 {%- endmacro %}
 
 {#- Logged names of models with the one name that they share and with their provider, as a step
