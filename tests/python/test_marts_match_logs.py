@@ -245,8 +245,8 @@ def test_conversations(reading: Reading) -> None:
 def test_conversation_settings(reading: Reading) -> None:
     """Models and prompts are those of the start event, in the words of every era."""
     actual = reading.keyed(
-        "select conversation_id, agent_a_model, agent_b_model, initial_prompt,"
-        " max_turns from conversations",
+        "select conversation_id, agent_a_model_logged, agent_b_model_logged,"
+        " initial_prompt, max_turns from conversations",
         1,
     )
     expected = {}
