@@ -175,6 +175,7 @@ select
     -- the live score, as recorded and computed anew with the balanced profile
     conversations.final_convergence,
     conversations.peak_convergence,
+    conversations.ended_on_placeholders,
     conversation_patterns.mean_convergence,
     conversation_patterns.final_convergence_balanced,
     conversation_patterns.peak_convergence_balanced,

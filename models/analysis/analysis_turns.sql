@@ -57,7 +57,7 @@ select
     turns.experiment_id,
     experiments.name as experiment_name,
     turns.timestamp,
-    turns.vocabulary_overlap is not null as is_spoken,
+    turns.is_spoken,
 
     -- the conversation
     conversations.status,
