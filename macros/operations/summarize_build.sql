@@ -14,15 +14,14 @@
         "select (select count(*) from " ~ tables.experiments ~ "), (select count(*) from " ~ tables.conversations ~ "),"
         ~ " (select count(*) from " ~ tables.turn_metrics ~ "), (select count(*) from " ~ tables.messages ~ "),"
         ~ " (select count(*) from " ~ tables.stg_pidgin__files ~ " where file_kind = 'log'),"
-        ~ " (select path from duckdb_databases() where database_name = current_database()),"
-        ~ " (select database_size from pragma_database_size() where database_name = current_database())"
+        ~ " (select path from duckdb_databases() where database_name = current_database())"
     ).rows[0] -%}
     {%- do say(
         "The tables hold " ~ counted(counts[0], 'experiment') ~ ", " ~ counted(counts[1], 'conversation') ~ ", "
         ~ counted(counts[2], 'complete turn') ~ " and " ~ counted(counts[3], 'message') ~ "."
     ) -%}
     {%- do say(reading_summary(tables, counts[4])) -%}
-    {%- do say("Warehouse: " ~ counts[5] ~ " (" ~ counts[6] ~ ").") -%}
+    {%- do say("Warehouse: " ~ counts[5]) -%}
     {%- do say("Begin with: select * from analysis.conversations; questions and their SQL: docs/questions.md.") -%}
     {%- for file in run_query(
         "select source_file, problem from " ~ tables.stg_pidgin__files ~ " where problem is not null order by source_file"
