@@ -10,6 +10,13 @@ BIN    := $(VENV)/bin
 DBT    := $(BIN)/dbt
 UV     := $(shell command -v uv 2>/dev/null)
 
+# The commands of an environment name the folder that it was made in. A moved project makes a new one.
+ifneq ($(wildcard $(VENV)/.place),)
+ifneq ($(shell cat $(VENV)/.place),$(shell pwd))
+$(shell rm -rf $(VENV))
+endif
+endif
+
 # Checks build a warehouse of their own, from the bundled sample only, and leave the user's
 # warehouse and dbt's state alone.
 CHECK_DIR := target/check
@@ -94,6 +101,7 @@ endef
 
 $(BIN)/python:
 	$(if $(UV),$(UV) venv --quiet --python $(PYTHON),$(PYTHON) -m venv) $(VENV)
+	@pwd > $(VENV)/.place
 
 $(VENV)/.run: requirements.lock | $(BIN)/python
 	$(call install,requirements.lock)
