@@ -288,7 +288,10 @@ def what_is_said(content: bytes) -> str:
     history = fields.get("conversation_history") if isinstance(fields, dict) else None
     if isinstance(history, list):
         fields["conversation_history"] = len(history)
-    return json.dumps(plain(document), sort_keys=True)
+    try:
+        return json.dumps(plain(document), sort_keys=True)
+    except RecursionError:
+        return content.decode()
 
 
 def plain(value: Any) -> Any:
