@@ -14,6 +14,7 @@ import pyarrow as pa
 # How compressed files begin.
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 CHUNK = 1 << 20
+SLICE = 1 << 14
 
 
 def file_problem(path: str) -> str | None:
@@ -78,7 +79,8 @@ def unpack_log(path: str, copy: str) -> str | None:
     """Write what a compressed log holds to another file.
 
     Returns:
-        None if it is whole; else what is wrong. What could be unpacked is written.
+        None if it is whole; else what is wrong. What could be unpacked is written, or
+        the log as it is where nothing could: its lines are then rejected one by one.
 
     Raises:
         OSError: the copy cannot be written.
@@ -96,6 +98,8 @@ def unpack_log(path: str, copy: str) -> str | None:
             if chunk is None:
                 break
             target.write(chunk)
+    if problem and not Path(copy).stat().st_size:
+        shutil.copyfile(path, copy)
     return problem
 
 
@@ -125,8 +129,9 @@ def _unzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 if not data.startswith(GZIP):
                     return
                 unpacker = zlib.decompressobj(wbits=31)
-            yield unpacker.decompress(data)
-            data = unpacker.unused_data
+            # Little at a time: with an error goes what the same call has unpacked.
+            yield unpacker.decompress(data, SLICE)
+            data = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
     if not unpacker.eof:
         raise EOFError("it ends too early")
 

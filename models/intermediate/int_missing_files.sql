@@ -32,12 +32,9 @@ stored_files as (
 
 ),
 
--- All of them, whatever their names: only whether a stored one is among them is asked.
 files_on_disk as (
 
-    select file as source_file
-
-    from glob({{ sql_string(glob_literal(pidgin_output_dir()) ~ '/**') }})
+    select * from {{ ref('stg_pidgin__files') }}
 
 )
 

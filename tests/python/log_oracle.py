@@ -7,6 +7,7 @@ not repeated in the other. Clarity goes before speed.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import gzip
@@ -15,6 +16,7 @@ import json
 import math
 import os
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -368,9 +370,15 @@ def read_lines(path: Path, timezone: str = "UTC") -> list[Line]:
 
 
 def unpacked(path: Path) -> bytes:
-    """Return the bytes of a log, which may be compressed."""
+    """Return the bytes of a log, of a compressed one as far as it can be unpacked."""
     content = path.read_bytes()
-    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    text = bytearray()
+    with gzip.open(path) as file, contextlib.suppress(OSError, EOFError, zlib.error):
+        while byte := file.read(1):
+            text += byte
+    return bytes(text) or content
 
 
 def make_event(
