@@ -95,7 +95,7 @@ decoded_lines as (
 
 binary_lines as (
 
-    {{ parsed_lines('decoded_lines') }}
+    {{ parsed_lines('decoded_lines', mends_keys = logs.binary | length > 0) }}
 
 ),
 

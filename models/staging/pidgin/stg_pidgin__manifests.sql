@@ -15,6 +15,12 @@
     this,
     ref('stg_archive__lines')
 ) %}
+{%- set contents -%}
+    {{ read_blobs(manifests | map(attribute='path') | list) if manifests else empty_blobs() }}
+{%- endset %}
+{%- set mends_keys = manifests_repeat_keys(
+    "(select try(decode(content)) as content from " ~ contents ~ ")"
+) if manifests else false %}
 
 with
 
@@ -30,7 +36,7 @@ contents as (
         filename as source_file,
         try(decode(content)) as content
 
-    from {{ read_blobs(manifests | map(attribute='path') | list) if manifests else empty_blobs() }}
+    from {{ contents }}
 
 ),
 
@@ -38,7 +44,7 @@ documents as (
 
     select
         source_file,
-        {{ manifest_document('content') }} as manifest
+        {{ manifest_document('content', mends_keys) }} as manifest
 
     from contents
 
