@@ -51,10 +51,11 @@
                  lines the reader may have parted wrongly. They are not in the table, and are
                  read where they are or where their copy is
     copies       where the unpacked copies of compressed logs are
-    terminated   those whose last line is malformed, and ends in a line separator -#}
+    terminated   those whose last line is malformed, and ends in a line separator
+    holds_glued  whether any line may be glued of several events -#}
 {% macro read_changed_event_logs(files, event_logs, ledger, archived_lines) %}
     {%- set changed = changed_files(files, ledger, "file_kind = 'log' and problem is null", archived_lines) -%}
-    {%- set logs = {'files': changed, 'empty': [], 'binary': [], 'copies': {}, 'terminated': []} -%}
+    {%- set logs = {'files': changed, 'empty': [], 'binary': [], 'copies': {}, 'terminated': [], 'holds_glued': false} -%}
     {%- if not execute -%}{{ return(logs) }}{%- endif -%}
     {%- do graph.update({'pidgin_logs_read': changed | map(attribute='path') | list}) -%}
     {%- do logs.update({'copies': unpack_logs(changed)}) -%}
@@ -111,7 +112,9 @@
     {%- set empty = run_query(
         "select filename from " ~ read_blobs(tiny) ~ " where hex(content) in ('', 'EFBBBF')"
     ).columns[0].values() | list if tiny else [] -%}
-    {%- do logs.update({'binary': binary}) -%}
+    {%- do logs.update({'binary': binary, 'holds_glued': binary | length > 0 or run_query(
+        "select exists(from read_event_lines where glued_line is not null)"
+    ).rows[0][0]}) -%}
     {%- for file in changed if file.path != file.place -%}
         {%- do run_query(
             "update read_event_lines set source_file = " ~ sql_string(file.path)

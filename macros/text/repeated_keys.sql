@@ -45,7 +45,7 @@
 
 {#- A document with the last of each key, in all objects down to a depth that none of Pidgin's
     reaches. -#}
-{% macro last_of_repeated_keys(document, depth=6) -%}
+{% macro last_of_repeated_keys(document, depth=4) -%}
     {%- set value = 'value_' ~ depth -%}
     {%- set keys = 'keys_' ~ depth -%}
     {%- set parts = 'parts_' ~ depth -%}
@@ -102,19 +102,23 @@
     )[1]
 {%- endmacro %}
 
-{#- A manifest with the last of each key; one that repeats none stays as it is written. -#}
-{% macro manifest_document(content) -%}
-    list_transform(
-        [{{ event_document(content) }}],
-        lambda manifest: if(
-            {{ any_key_twice(
-                "list_concat("
-                ~ "json_keys(manifest, ['$', '$.config', '$.conversations']), "
-                ~ "list_transform(json_extract(manifest, '$.conversations.*'), lambda entry: json_keys(entry))"
-                ~ ")"
-            ) }},
-            {{ last_of_repeated_keys('manifest') }},
-            manifest
-        )
-    )[1]
+{#- Whether any of these manifests repeats a key. -#}
+{% macro manifests_repeat_keys(contents) %}
+    {{- return(run_query(
+        "select coalesce(bool_or(" ~ any_key_twice(
+            "list_concat("
+            ~ "json_keys(manifest, ['$', '$.config', '$.conversations']), "
+            ~ "list_transform(json_extract(manifest, '$.conversations.*'), lambda entry: json_keys(entry))"
+            ~ ")"
+        ) ~ "), false) from (select " ~ event_document('content') ~ " as manifest from " ~ contents ~ ")"
+    ).rows[0][0]) -}}
+{% endmacro %}
+
+{#- The JSON of a manifest; with the last of each key if keys are mended. -#}
+{% macro manifest_document(content, mends_keys) -%}
+    {%- if mends_keys -%}
+        {{ last_of_repeated_keys(event_document(content)) }}
+    {%- else -%}
+        {{ event_document(content) }}
+    {%- endif -%}
 {%- endmacro %}

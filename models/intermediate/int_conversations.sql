@@ -150,8 +150,11 @@ listed_conversations as (
 claims as (
 
     select
-        listed_conversations.* exclude (conversation_id),
         folders.conversation_id,
+        listed_conversations.experiment_id,
+        listed_conversations.last_updated_at,
+        listed_conversations.manifest_status,
+        listed_conversations.manifest_error,
         row_number() over (
             partition by folders.conversation_id
             order by

@@ -20,7 +20,7 @@ repeated_envelopes as (
 
     from event_lines
 
-    where line_kind = 'event'
+    where event_lines.line_kind = 'event'
 
     group by envelope
 
@@ -98,13 +98,13 @@ other_statements as (
         other_documents.event_id,
         md5(
             string_agg(
-                {{ json_node_text('node') }},
+                {{ json_node_text('json_node') }},
                 chr(10)
-                order by {{ json_node_text('node') }}
+                order by {{ json_node_text('json_node') }}
             )
-        ) as statement
+        ) as content_hash
 
-    from other_documents, json_tree(other_documents.event_data) as node
+    from other_documents, json_tree(other_documents.event_data) as json_node
 
     group by
         other_documents.envelope,
@@ -116,20 +116,20 @@ equal_statements as (
 
     select
         event_id,
-        min(event_id) over (partition by envelope, statement) as first_event_id
+        min(event_id) over (partition by envelope, content_hash) as first_event_id
 
     from other_statements
 
 ),
 
--- The one that is still there is the event, and then the first by name.
-ranked_lines as (
+copies as (
 
     select
-        first_value(similar_lines.event_id) over copies as event_id,
+        similar_lines.event_id,
         similar_lines.source_file,
         similar_lines.line_position,
-        row_number() over copies as occurrence
+        coalesce(equal_statements.first_event_id, similar_lines.event_id) as statement_id,
+        missing_files.source_file is not null as is_missing
 
     from similar_lines
 
@@ -139,13 +139,24 @@ ranked_lines as (
     left join missing_files
         on similar_lines.source_file = missing_files.source_file
 
-    window copies as (
-        partition by coalesce(equal_statements.first_event_id, similar_lines.event_id)
-        order by
-            missing_files.source_file is not null,
-            similar_lines.source_file,
-            similar_lines.line_position
-    )
+),
+
+-- One that is still there is the event, and of several the first by name.
+ranked_lines as (
+
+    select
+        first_value(event_id) over (
+            partition by statement_id
+            order by is_missing, source_file, line_position
+        ) as event_id,
+        source_file,
+        line_position,
+        row_number() over (
+            partition by statement_id
+            order by is_missing, source_file, line_position
+        ) as occurrence
+
+    from copies
 
 )
 

@@ -32,8 +32,8 @@ all_lines as not materialized (
     select
         source_file,
         line_number,
-        coalesce(event_lines.line_part, 1) as line_part,
-        {{ line_position('event_lines.line_number', 'line_part') }} as line_position,
+        coalesce(line_part, 1) as line_part,
+        {{ line_position('line_number', 'coalesce(line_part, 1)') }} as line_position,
         line_kind,
         event_id,
         event_type,
@@ -63,7 +63,8 @@ all_lines as not materialized (
         archived_lines.source_file,
         archived_lines.line_number,
         archived_lines.line_part,
-        {{ line_position('archived_lines.line_number', 'archived_lines.line_part') }} as line_position,
+        {{ line_position('archived_lines.line_number', 'archived_lines.line_part') }}
+            as line_position,
         archived_lines.line_kind,
         archived_lines.event_id,
         archived_lines.event_type,

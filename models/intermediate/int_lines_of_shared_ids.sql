@@ -97,6 +97,7 @@ folders as (
         suspect_lines.conversation_id,
         suspect_lines.folder,
         min(suspect_lines.source_file) as first_file,
+        {{ embedded_experiment_id('suspect_lines.conversation_id') }} as embedded_experiment_id,
         bool_and(missing_files.source_file is not null) as is_missing,
         min(suspect_lines.timestamp) as first_event_at,
         min(suspect_lines.timestamp) filter (where suspect_lines.is_start) as started_at,
@@ -139,7 +140,7 @@ memberships as (
                 null
             ),
             {{ named_experiment_id('folders.logged_experiment_id', 'manifests') }},
-            {{ named_experiment_id(embedded_experiment_id('folders.conversation_id'), 'manifests') }},
+            {{ named_experiment_id('folders.embedded_experiment_id', 'manifests') }},
             if(manifests.is_readable, manifests.experiment_id, null),
             {{ experiment_id_from_path('folders.first_file', sql_string(pidgin_output_dir())) }}
         ) as experiment_id
@@ -169,28 +170,28 @@ copies as (
     select
         folder_events.conversation_id,
         folder_events.folder,
-        others.folder as other_folder
+        other_events.folder as other_folder
 
     from folder_events
 
-    inner join folder_events as others
+    inner join folder_events as other_events
         on
-            folder_events.conversation_id = others.conversation_id
-            and folder_events.event_id = others.event_id
+            folder_events.conversation_id = other_events.conversation_id
+            and folder_events.event_id = other_events.event_id
 
     union
 
     select
         memberships.conversation_id,
         memberships.folder,
-        others.folder as other_folder
+        other_memberships.folder as other_folder
 
     from memberships
 
-    inner join memberships as others
+    inner join memberships as other_memberships
         on
-            memberships.conversation_id = others.conversation_id
-            and memberships.experiment_id = others.experiment_id
+            memberships.conversation_id = other_memberships.conversation_id
+            and memberships.experiment_id = other_memberships.experiment_id
 
     where
         (
@@ -198,8 +199,8 @@ copies as (
             struct_extract(memberships.first_start, 'model_b')
         )
         is not distinct from (
-            struct_extract(others.first_start, 'model_a'),
-            struct_extract(others.first_start, 'model_b')
+            struct_extract(other_memberships.first_start, 'model_a'),
+            struct_extract(other_memberships.first_start, 'model_b')
         )
 
 ),
@@ -207,7 +208,12 @@ copies as (
 -- Also copies of copies.
 all_copies as (
 
-    select * from copies
+    select
+        conversation_id,
+        folder,
+        other_folder
+
+    from copies
 
     union
 
@@ -328,7 +334,11 @@ placed_folders as (
     select
         memberships.conversation_id,
         memberships.folder,
-        shown_conversations.* exclude (conversation_id)
+        shown_conversations.shown_id,
+        shown_conversations.id_rank,
+        shown_conversations.experiment_id,
+        shown_conversations.first_experiment_id,
+        shown_conversations.start_event_id
 
     from memberships
 

@@ -55,18 +55,18 @@ copies as (
 
     select
         manifests.source_file,
-        others.source_file as other_file
+        other_manifests.source_file as other_file
 
     from ambiguous_manifests as manifests
 
-    inner join ambiguous_manifests as others
-        on manifests.experiment_id = others.experiment_id
+    inner join ambiguous_manifests as other_manifests
+        on manifests.experiment_id = other_manifests.experiment_id
 
     where
-        coalesce(manifests.created_at = others.created_at, true)
+        coalesce(manifests.created_at = other_manifests.created_at, true)
         and (
-            coalesce(manifests.name = others.name, true)
-            or list_has_any(manifests.conversation_ids, others.conversation_ids)
+            coalesce(manifests.name = other_manifests.name, true)
+            or list_has_any(manifests.conversation_ids, other_manifests.conversation_ids)
         )
 
 ),
@@ -74,7 +74,11 @@ copies as (
 -- Also copies of copies.
 all_copies as (
 
-    select * from copies
+    select
+        source_file,
+        other_file
+
+    from copies
 
     union
 
@@ -149,11 +153,21 @@ shown_experiments as (
 )
 
 select
-    manifests.* replace (
-        coalesce(shown_experiments.experiment_id, manifests.experiment_id) as experiment_id
-    ),
+    manifests.source_file,
+    manifests.folder,
+    coalesce(shown_experiments.experiment_id, manifests.experiment_id) as experiment_id,
     manifests.experiment_id as logged_experiment_id,
-    missing_files.source_file is not null as is_missing
+    manifests.is_readable,
+    missing_files.source_file is not null as is_missing,
+    manifests.name,
+    manifests.status,
+    manifests.error,
+    manifests.planned_conversations,
+    manifests.config,
+    manifests.conversations,
+    manifests.created_at,
+    manifests.known_at,
+    manifests.updated_at
 
 from manifests
 

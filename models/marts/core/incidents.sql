@@ -66,7 +66,7 @@ troubled_conversations as (
 
     union
 
-    select conversation_id
+    select renamed_conversations.conversation_id
 
     from renamed_conversations
 
@@ -199,10 +199,21 @@ from trouble
 inner join changed_conversations
     on trouble.conversation_id = changed_conversations.conversation_id
 
-union all by name
+union all
 
 select
-    *,
-    'id_collision' as incident_type
+    event_id,
+    conversation_id,
+    null as turn_number,
+    null as agent_id,
+    'id_collision' as incident_type,
+    event_type,
+    occurred_at,
+    detail,
+    null as error_type,
+    null as provider,
+    null as seconds,
+    null as is_retryable,
+    fingerprint
 
 from collisions

@@ -64,11 +64,14 @@ select
     messages.content,
     messages.sent_at,
     nullif({{ logged_tokens('messages.field[2]') }}, messages.uncounted_tokens) as prompt_tokens,
-    nullif({{ logged_tokens('messages.field[3]') }}, messages.uncounted_tokens) as completion_tokens,
+    nullif({{ logged_tokens('messages.field[3]') }}, messages.uncounted_tokens)
+        as completion_tokens,
     nullif({{ logged_tokens('messages.field[4]') }}, messages.uncounted_tokens) as total_tokens,
     nullif({{ logged_tokens('messages.field[5]') }}, messages.uncounted_tokens) as tokens_used,
-    nullif({{ logged_tokens('messages.field[6]') }}, messages.uncounted_tokens) as cache_read_tokens,
-    nullif({{ logged_tokens('messages.field[7]') }}, messages.uncounted_tokens) as cache_write_tokens,
+    nullif({{ logged_tokens('messages.field[6]') }}, messages.uncounted_tokens)
+        as cache_read_tokens,
+    nullif({{ logged_tokens('messages.field[7]') }}, messages.uncounted_tokens)
+        as cache_write_tokens,
     {{ logged_milliseconds('messages.field[8]') }} as response_time_ms,
     messages.is_api_error,
     messages.is_spoken,

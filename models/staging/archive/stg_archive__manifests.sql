@@ -1,3 +1,8 @@
+{%- set mends_keys = manifests_repeat_keys(
+    "(select try(decode(content)) as content from " ~ ref('stg_archive__lines')
+    ~ " where line_kind = 'manifest')"
+) if readable_archives() else false %}
+
 with
 
 archived_lines as (
@@ -10,7 +15,7 @@ documents as (
 
     select
         *,
-        {{ manifest_document('try(decode(content))') }} as document
+        {{ manifest_document('try(decode(content))', mends_keys) }} as document
 
     from archived_lines
 

@@ -94,7 +94,7 @@ decoded_lines as (
 
 binary_lines as (
 
-    {{ parsed_lines('decoded_lines') }}
+    {{ parsed_lines('decoded_lines', mends_keys = logs.binary | length > 0) }}
 
 ),
 
@@ -151,7 +151,7 @@ glued_parts as (
 
 parsed_parts as (
 
-    {{ parsed_lines('glued_parts') }}
+    {{ parsed_lines('glued_parts', mends_keys = logs.holds_glued) }}
 
 ),
 

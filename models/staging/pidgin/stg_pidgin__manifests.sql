@@ -16,6 +16,10 @@
     ref('stg_archive__lines'),
 ) %}
 {%- do set_named_files('pidgin_changed_manifests', manifests | map(attribute='path') | list) if execute %}
+{%- set mends_keys = manifests_repeat_keys(
+    "(select try(decode(content)) as content from " ~ source('pidgin', 'manifests')
+    ~ " where filename != 'dbt_project.yml')"
+) if manifests else false %}
 
 with
 
@@ -41,7 +45,7 @@ documents as (
 
     select
         source_file,
-        {{ manifest_document('content') }} as manifest
+        {{ manifest_document('content', mends_keys) }} as manifest
 
     from contents
 
