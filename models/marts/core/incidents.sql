@@ -57,7 +57,7 @@ renamed_conversations as (
 -- A conversation without trouble leaves no row to know it by, so it is asked for here.
 troubled_conversations as (
 
-    select distinct events.conversation_id
+    select distinct events.conversation_id  -- noqa: AM07
 
     from events
 

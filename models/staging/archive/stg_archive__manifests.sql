@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('stg_archive__archives') }}
 {%- set mends_keys = manifests_repeat_keys(
     "(select try(decode(content)) as content from " ~ ref('stg_archive__lines')
     ~ " where line_kind = 'manifest')"

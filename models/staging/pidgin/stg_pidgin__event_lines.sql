@@ -172,9 +172,10 @@ saved_lines as (
 
 saved_parts as (
 
-    select parsed_parts.* replace (
-        parsed_parts.is_last_line and parsed_parts.line_part = parsed_parts.part_count as is_last_line
-    )
+    select
+        parsed_parts.* exclude (part_count, is_last_line),
+        parsed_parts.is_last_line
+        and parsed_parts.line_part = parsed_parts.part_count as is_last_line
 
     from parsed_parts
 
@@ -198,9 +199,7 @@ lines as not materialized (
 
     union all by name
 
-    select * exclude (part_count)
-
-    from saved_parts
+    select * from saved_parts
 
 ),
 
@@ -251,7 +250,10 @@ classified_lines as (
 files as (
 
     select
-        changed_files.* exclude (problem),
+        changed_files.source_file,
+        changed_files.size_bytes,
+        changed_files.modified_at,
+        changed_files.is_settled,
         changed_files.problem as reason,
         0 as line_number,
         0 as line_part,

@@ -15,7 +15,8 @@
     "file_kind = 'manifest' and problem is null",
     ref('stg_archive__lines'),
 ) %}
-{%- do set_named_files('pidgin_changed_manifests', manifests | map(attribute='path') | list) if execute %}
+{%- set paths = manifests | map(attribute='path') | list %}
+{%- do set_named_files('pidgin_changed_manifests', paths) if execute %}
 {%- set mends_keys = manifests_repeat_keys(
     "(select try(decode(content)) as content from " ~ source('pidgin', 'manifests')
     ~ " where filename != 'dbt_project.yml')"
