@@ -57,7 +57,7 @@ renamed_conversations as (
 -- A conversation without trouble leaves no row to know it by, so it is asked for here.
 troubled_conversations as (
 
-    select distinct events.conversation_id  -- noqa: AM07
+    select distinct events.conversation_id
 
     from events
 
@@ -151,6 +151,7 @@ collisions as (
         || ', as another does a conversation of ' || renamed_conversations.first_experiment_id
             as detail,
         changed_conversations.conversation_id,
+        changed_conversations.experiment_id,
         changed_conversations.fingerprint
 
     from renamed_conversations
@@ -204,6 +205,7 @@ union all
 select
     event_id,
     conversation_id,
+    experiment_id,
     null as turn_number,
     null as agent_id,
     'id_collision' as incident_type,
@@ -212,6 +214,7 @@ select
     detail,
     null as error_type,
     null as provider,
+    null as provider_logged,
     null as seconds,
     null as is_retryable,
     fingerprint

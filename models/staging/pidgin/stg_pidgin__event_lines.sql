@@ -173,9 +173,10 @@ saved_lines as (
 saved_parts as (
 
     select
-        parsed_parts.* exclude (part_count, is_last_line),
-        parsed_parts.is_last_line
-        and parsed_parts.line_part = parsed_parts.part_count as is_last_line
+        parsed_parts.* replace (
+            parsed_parts.is_last_line
+            and parsed_parts.line_part = parsed_parts.part_count as is_last_line
+        )
 
     from parsed_parts
 
@@ -199,7 +200,7 @@ lines as not materialized (
 
     union all by name
 
-    select * from saved_parts
+    select * exclude (part_count) from saved_parts
 
 ),
 
