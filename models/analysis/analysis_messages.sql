@@ -75,7 +75,7 @@ select
     messages.sent_at,
     messages.is_turn_complete,
     messages.is_api_error,
-    message_metrics.conversation_id is not null as is_spoken,
+    messages.is_spoken,
 
     -- who spoke, to whom, under which conditions
     agents.agent_name,

@@ -267,7 +267,9 @@ class Project:
         if rowids:
             return self.relations(
                 "select schema_name || '.' || table_name from duckdb_tables()"
-                " where schema_name in ('main', 'staging')",
+                # Without the listing of files, which is of the moment.
+                " where schema_name in ('main', 'staging')"
+                " and table_name != 'stg_pidgin__files'",
                 "rowid, *",
             )
         return self.relations(

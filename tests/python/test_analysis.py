@@ -20,6 +20,9 @@ VIEWS = ("conversations", "turns", "messages")
 EQUAL_IN_THE_SAMPLE = {
     ("main.event_files", "event_count", "line_count"),
     ("main.token_usage", "model", "model_logged"),
+    # A list of one is hashed like the one.
+    ("main.token_usage", "model", "models"),
+    ("main.token_usage", "model_logged", "models"),
 }
 
 

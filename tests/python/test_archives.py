@@ -306,6 +306,7 @@ def test_archive_made_elsewhere(
     (tmp_path / "theirs").mkdir()
     for number, path in enumerate(folder.path.rglob("*.parquet")):
         shutil.copy(path, tmp_path / "theirs" / f"from a colleague {number}.parquet")
+    (tmp_path / "empty").mkdir()
     other = project(tmp_path / "empty", PIDGIN_ARCHIVE_DIR=str(tmp_path / "theirs"))
     other.build_and_test()
     assert archived_experiments(other) == ARCHIVED
@@ -378,6 +379,7 @@ def test_hostile_archive(
         f" '{archives}/bad.parquet' (kv_metadata {{pidgin_archive_format: '1'}})",
         [name, str(path)],
     )
+    (tmp_path / "empty").mkdir()
     other = project(tmp_path / "empty", PIDGIN_ARCHIVE_DIR=str(archives))
     outcome = other.dbt("build", "--exclude-resource-type", "unit_test")
     assert outcome.success, "\n".join(outcome.errors)

@@ -30,6 +30,8 @@ from log_oracle import (
     whole_number,
 )
 
+from pidgin_analytics.settings import resolved_path
+
 EXTRA = [
     Path(folder)
     for folder in os.environ.get("PIDGIN_TEST_OUTPUT_DIRS", "").split(os.pathsep)
@@ -63,7 +65,8 @@ def reading(request: pytest.FixtureRequest, project: ProjectMaker) -> Reading:
     folder: Path = request.param
     built = project(folder)
     built.build_and_test()
-    return Reading(built, Logs(folder))
+    # Inside the project paths are relative to it, which is where tests run.
+    return Reading(built, Logs(Path(resolved_path(str(folder)))))
 
 
 def assert_equal(

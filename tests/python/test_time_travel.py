@@ -38,7 +38,7 @@ from history import (
 )
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
-from log_oracle import files_below, parse_time, read_lines, split_lines
+from log_oracle import LOGS, files_below, parse_time, read_lines, split_lines
 from log_writer import START, OutputFolder, conversation, manifest
 
 from pidgin_analytics.dbt_plugin import copy_stores
@@ -140,13 +140,15 @@ def cut_log(path: Path, moment: datetime) -> None:
     kept = []
     is_later = False
     raw_lines = split_lines(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
-    for line, (raw, is_terminated) in zip(lines, raw_lines, strict=True):
-        if line.event is None:
+    for number, (raw, is_terminated) in enumerate(raw_lines, start=1):
+        events = [line.event for line in lines if line.line_number == number]
+        times = [event.timestamp for event in events if event is not None]
+        known = [time for time in times if time is not None]
+        if not times:
             is_known = not is_later
         else:
-            time = line.event.timestamp
-            is_known = time is not None and time <= moment
-            is_later = is_later or (time is not None and time > moment)
+            is_known = bool(known) and max(known) <= moment
+            is_later = is_later or (bool(known) and max(known) > moment)
         kept.append((raw if is_known else b"") + (b"\n" if is_terminated else b""))
     path.write_bytes(b"".join(kept))
     os.utime(path, (modified, modified))
@@ -180,9 +182,9 @@ def cut_manifest(path: Path, moment: datetime) -> None:
 
 def cut(folder: Path, moment: datetime) -> None:
     """Take an output folder back to a moment."""
-    for path in files_below(folder, ".jsonl"):
+    for path in files_below(folder, LOGS):
         cut_log(path, moment)
-    for path in files_below(folder, "manifest.json"):
+    for path in files_below(folder, r"manifest\.json"):
         cut_manifest(path, moment)
 
 
@@ -191,7 +193,7 @@ def event_times(folder: Path) -> list[datetime]:
     return sorted(
         {
             line.event.timestamp
-            for path in files_below(folder, ".jsonl")
+            for path in files_below(folder, LOGS)
             for line in read_lines(path)
             if line.event is not None and line.event.timestamp is not None
         }
@@ -297,7 +299,7 @@ def test_any_cut(
         for change in [*ALL_SORTS, *happenings]:
             change.apply(inputs)
         # Manifests are there sooner or later than the first event.
-        for path in files_below(folder, "manifest.json"):
+        for path in files_below(folder, r"manifest\.json"):
             created = (START + timedelta(seconds=seconds)).isoformat()
             content = path.read_text(encoding="utf-8", errors="replace")
             path.write_text(content.replace(START.isoformat(), created))
