@@ -462,11 +462,12 @@ LIMITS = {
 
 @pytest.mark.parametrize("table", LIMITS)
 def test_numbers_are_in_range(case: Case, table: str) -> None:
-    """Something was read, and nothing of it is out of range."""
+    """Nothing that was read is out of range; of many documents something was."""
     for column, limit in LIMITS[table].items():
         ((least, most, known),) = case.reading.project.query(
             f"select min({column}), max({column}), count({column}) from {table}"
         )
-        assert known, column
-        assert 0 <= least <= most <= limit, column
-        assert math.isfinite(most), column
+        assert known or DOCUMENTS < 1000, column
+        if known:
+            assert 0 <= least <= most <= limit, column
+            assert math.isfinite(most), column
