@@ -217,7 +217,8 @@ def test_metrics_of_both_messages_stand_side_by_side(
     )
     assert (
         sample.rows(
-            f"(from analysis.messages where is_spoken and is_turn_complete and agent_id = 'agent_{agent}')",
+            "(from analysis.messages where is_spoken and is_turn_complete"
+            f" and agent_id = 'agent_{agent}')",
             f"conversation_id, turn_number, {', '.join(names)}",
         )
         == measured
