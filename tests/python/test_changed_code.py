@@ -81,7 +81,7 @@ def start_build(home: Path, warehouse: str) -> subprocess.Popen[str]:
         if not name.startswith(("PIDGIN_", "DBT_"))
     }
     settings = {
-        "PIDGIN_OUTPUT_DIR": "../pidgin_output",
+        "PIDGIN_OUTPUT_DIR": "pidgin_output",
         "PIDGIN_WAREHOUSE": f"../{warehouse}",
     }
     return subprocess.Popen(
@@ -121,7 +121,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     for part in ("dbt_project.yml", "profiles.yml", "selectors.yml"):
         shutil.copy(ROOT / part, home / "project")
-    folder = OutputFolder(home / "pidgin_output")
+    folder = OutputFolder(home / "project" / "pidgin_output")
     lines = conversation("tea", [("Shall we?", "We shall."), ("Now.", "Yes, now!")])
     folder.write(
         "experiments/tea_00000001/events_tea.jsonl",
@@ -292,7 +292,7 @@ def test_changed_columns(built: Path, tmp_path: Path) -> None:
     build(home, "new.duckdb")
     changed = contents(home / "new.duckdb")
     assert len(set(changed["columns"]) ^ set(original["columns"])) >= 15
-    for log in (home / "pidgin_output").rglob("events_gone.jsonl"):
+    for log in (home / "project" / "pidgin_output").rglob("events_gone.jsonl"):
         log.unlink()
 
     process = start_build(home, "old.duckdb")

@@ -136,7 +136,7 @@ def write_respelt(folder: OutputFolder) -> None:
     folder.write("respelt_000000c1/events_conv_respelt.jsonl", lines)
     folder.write("respelt_000000c1/again.jsonl", respelt(lines))
     folder.write("respelt_000000c1/sorted.jsonl", respelt(lines, sort_keys=True))
-    anonymous = json.dumps({"event_type": "NoteEvent", "value": 1})
+    anonymous = json.dumps({"event_type": "ExperimentCompleteEvent", "value": 1})
     folder.write("respelt_000000c1/notes.jsonl", [anonymous, " " + anonymous + " "])
 
     # One moment, one agent, one turn: other words all the same.
