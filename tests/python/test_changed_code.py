@@ -38,7 +38,7 @@ CHANGES = {
         "macros/text/python_text.sql",
         "string_split({{ text }}, '')",
         "string_split({{ text }} || '*', '')",
-        "select sum(character_entropy) from message_metrics",
+        "select round(sum(character_entropy), 9) from message_metrics",
     ),
     "the reading of files": Change(
         "macros/text/event_documents.sql",
@@ -56,13 +56,13 @@ CHANGES = {
         "seeds/model_prices.csv",
         "gpt-4.1,openai,2025-04-14,2.00,",
         "gpt-4.1,openai,2025-04-14,3.00,",
-        "select cost_usd from experiment_dashboard",
+        "select max(cost_usd) from analysis.conversations",
     ),
     "a seed": Change(
         "seeds/model_providers.csv",
         "local:,local,",
         "local:,my own machine,",
-        "select max(agent_a_provider) from analysis.conversations",
+        "select min(agent_a_provider) from analysis.conversations",
     ),
     "a setting of the reading": Change(
         "dbt_project.yml",
