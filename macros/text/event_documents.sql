@@ -18,13 +18,22 @@
         if(
             {{ is_nested }},
             json_merge_patch(
-                json_extract({{ document }}, '$.data'),
+                {{ nested_fields(document) }},
                 json_object('timestamp', {{ recorded_timestamp }}, 'event_type', {{ event_type }})
             ),
             {{ document }}
         )
     {%- endset -%}
     {{ without_history(payload, event_type) }}
+{%- endmacro %}
+
+{#- What a nested event says. Fields that stand beside "data", where Pidgin wrote none, are its, too. -#}
+{% macro nested_fields(document) -%}
+    if(
+        list_has_all(['timestamp', 'event_type', 'data'], json_keys({{ document }})),
+        json_extract({{ document }}, '$.data'),
+        json_merge_patch({{ document }}, '{"data": null}', json_extract({{ document }}, '$.data'))
+    )
 {%- endmacro %}
 
 {#- A string cut in the middle of a surrogate pair (a model stopped inside an emoji) leaves

@@ -68,7 +68,7 @@ def compared_patterns(project: Project) -> Comparison:
 
 def insist_on_columns(actual: Values, expected: Values) -> None:
     """Leave no column out."""
-    assert actual.keys() - {*KEYS, "fingerprint"} == expected.keys()
+    assert actual.keys() - {*KEYS, "experiment_id", "fingerprint"} == expected.keys()
 
 
 def table(project: Project, mart: str, width: int) -> dict[tuple[Any, ...], Values]:

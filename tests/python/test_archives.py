@@ -490,7 +490,7 @@ def test_tables_older_than_the_event_store(
     """What a build of a selection left behind is not archived."""
     late = Conversation("conv_tea", start=datetime(2026, 4, 1, tzinfo=UTC))
     folder.append("experiments/tea_00000001/events_tea.jsonl", [as_line(late.begin())])
-    built.build_only("--select", "stg_pidgin__event_lines")
+    built.build_only("--select", "+stg_pidgin__event_lines")
     outcome = operate(built, "archive_experiments")
     assert "run dbt build first" in " ".join(outcome.errors)
     assert not list(folder.path.rglob("*.parquet"))

@@ -186,6 +186,16 @@ class Model:
         model.pop("data_tests", None)
         path.write_text(yaml.safe_dump(described), encoding="utf-8")
 
+    def retype(self, columns: dict[str, str]) -> None:
+        """Declare other types of columns."""
+        (path,) = (self.home / "project" / "models").rglob(f"{self.name}.yml")
+        described = yaml.safe_load(path.read_text(encoding="utf-8"))
+        (model,) = described["models"]
+        declared = {each["name"]: each for each in model["columns"]}
+        for name, data_type in columns.items():
+            declared[name]["data_type"] = data_type
+        path.write_text(yaml.safe_dump(described), encoding="utf-8")
+
     def materialize(self, before: str, after: str) -> None:
         """Make it a view, say, of a table."""
         (path,) = (self.home / "project" / "models").rglob(f"{self.name}.sql")
@@ -218,11 +228,15 @@ def change_columns(home: Path) -> None:
         f"select * replace (cast(lexical_metrics as {struct}) as lexical_metrics)",
         {"lexical_metrics": struct},
     )
+    # Views on what has other types.
+    times = {"a_response_time_ms": "double", "b_response_time_ms": "double"}
+    Model(home, "analysis_turns").retype(times | {"vocabulary_size": "bigint"})
+    Model(home, "analysis_messages").retype({"response_time_ms": "double"})
     rewrite("conversation_state", "select *", {"status": "varchar"})
     rewrite("int_turns", "select *, 7 as seven", {"seven": "integer"})
     Model(home, "rejected_lines").materialize("view", "table")
     Model(home, "thinking_traces").materialize("incremental", "view")
-    Model(home, "experiment_dashboard").materialize("incremental", "table")
+    Model(home, "conversation_patterns").materialize("incremental", "table")
 
     # Names from the front to the end: other values by the same position.
     seed = home / "project" / "seeds" / "end_reasons.csv"

@@ -156,7 +156,8 @@ def test_each_line_is_taken_for_what_it_is(
     ):
         actual[name].append((number, kind))
     kinds: dict[str, list[tuple[int, str]]] = {name: [] for name in contents}
-    for line in expected.lines:
+    # Of two parts of one line, in the order of the query.
+    for line in sorted(expected.lines, key=lambda line: (line.line_number, line.kind)):
         if line.kind in ("event", "rejected"):
             kinds[line.source_file].append((line.line_number, line.kind))
     counts = {
