@@ -22,11 +22,25 @@
     {{- return(setting('pidgin_timezone', 'UTC')) -}}
 {% endmacro %}
 
+{#- Whether the project's Python plugin is loaded, and its functions with it; not while dbt parses. -#}
+{% macro has_plugin() %}
+    {{- return(execute and 'pidgin_analytics.dbt_plugin' in (target.plugins or []) | map(attribute='module')) -}}
+{% endmacro %}
+
 {#- The one spelling of a path. Without the project's plugin, what can be known without looking
     at the disk: symbolic links stay. -#}
 {% macro resolved_path(path) %}
-    {%- if execute and has_python_function('resolved_path') -%}
-        {{- return(run_query("select resolved_path(" ~ sql_string(path) ~ ")").rows[0][0]) -}}
+    {%- if has_plugin() -%}
+        {#- Asked once: all nodes of a build share the graph. -#}
+        {%- set known = graph.get('pidgin_resolved_paths') -%}
+        {%- if known is none -%}
+            {%- set known = {} -%}
+            {%- do graph.update({'pidgin_resolved_paths': known}) -%}
+        {%- endif -%}
+        {%- if path not in known -%}
+            {%- do known.update({path: run_query("select resolved_path(" ~ sql_string(path) ~ ")").rows[0][0]}) -%}
+        {%- endif -%}
+        {{- return(known[path]) -}}
     {%- endif -%}
     {%- set path = modules.re.sub('^file://(localhost(?=/))?', '', path) -%}
     {%- if path == '~' or path.startswith('~/') -%}{%- set path = env_var('HOME', '~') ~ path[1:] -%}{%- endif -%}

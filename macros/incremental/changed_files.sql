@@ -135,7 +135,7 @@
 {% macro unpack_logs(changed) %}
     {%- set copies = {} -%}
     {%- for file in changed -%}{%- do file.update({'place': file.path, 'place_size': file.size}) -%}{%- endfor -%}
-    {%- if has_python_function('is_compressed') and changed -%}
+    {%- if has_plugin() and changed -%}
         {%- do run_query("select clear_folder(" ~ sql_string(reading_folder()) ~ ")") -%}
         {%- set compressed = run_query(
             "select source_file from (" ~ file_constants(changed) ~ ") as files where is_compressed(source_file)"
@@ -162,7 +162,7 @@
 
 {#- After the lines of copies are stored. -#}
 {% macro delete_copies() %}
-    {%- if execute and has_python_function('clear_folder') -%}
+    {%- if execute and has_plugin() -%}
         select clear_folder({{ sql_string(reading_folder()) }})
     {%- endif -%}
 {% endmacro %}

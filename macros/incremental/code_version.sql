@@ -33,6 +33,6 @@
 {% macro computing_version() -%}
     {{ code_version(
         ['models/intermediate/*.sql', 'models/marts/**/*.sql', 'macros/**/*.sql'],
-        settings = 'with zlib' if has_python_function('zlib_compressed_size') else 'without zlib'
+        settings = 'with zlib' if has_plugin() else 'without zlib'
     ) }}
 {%- endmacro %}

@@ -9,7 +9,7 @@
         is_log_or_manifest('file')
     ) -%}
     {%- set folders = "cast([] as varchar[])" -%}
-    {%- if has_python_function('unreadable_folders') -%}
+    {%- if has_plugin() -%}
         {%- set folders = "unreadable_folders(" ~ sql_string(pidgin_output_dir()) ~ ")" -%}
     {%- endif -%}
     {%- do run_query("set variable pidgin_unreadable_folders = " ~ folders) -%}
@@ -27,7 +27,7 @@
 {#- The files that match a pattern and a condition, in a variable of the session, ready for a
     reader that takes patterns. -#}
 {% macro set_files(variable, pattern, condition='true') %}
-    {%- set problem = 'file_problem(file)' if has_python_function('file_problem') else 'cast(null as varchar)' -%}
+    {%- set problem = 'file_problem(file)' if has_plugin() else 'cast(null as varchar)' -%}
     {%- do run_query(
         "set variable " ~ variable ~ "_found = (select list({'source_file': file, 'problem': " ~ problem ~ "}"
         ~ " order by file) from glob(" ~ sql_string(pattern) ~ ") where " ~ condition ~ ")"

@@ -6,7 +6,7 @@
         dbt run-operation archive_experiments --args '{older_than_days: 90, dry_run: true}'
 -#}
 {% macro archive_experiments(older_than_days=30, experiment_ids=none, delete_logs=false, dry_run=false) %}
-    {%- if not has_python_function('publish_archive') -%}
+    {%- if not has_plugin() -%}
         {{ exceptions.raise_compiler_error("Archives are written with Python: use the target dev.") }}
     {%- endif -%}
     {%- do insist_on_the_present() -%}

@@ -9,18 +9,10 @@
     {{- return(glob_literal(pidgin_archive_dir()) ~ '/**/*.parquet') -}}
 {% endmacro %}
 
-{#- Whether a function that the project's Python plugin adds is there. -#}
-{% macro has_python_function(name) %}
-    {%- if not execute -%}{{ return(false) }}{%- endif -%}
-    {{- return(run_query(
-        "select count(*) from duckdb_functions() where function_name = " ~ sql_string(name)
-    ).rows[0][0] > 0) -}}
-{% endmacro %}
-
 {#- Why an archive cannot be read, or NULL. Only Python can try; without the plugin a damaged one
     stops the build, and DuckDB names it. -#}
 {% macro archive_problem(path) -%}
-    {%- if has_python_function('archive_problem') -%}
+    {%- if has_plugin() -%}
         archive_problem({{ path }})
     {%- else -%}
         cast(null as varchar)

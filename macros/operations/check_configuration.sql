@@ -1,5 +1,7 @@
 {#- Runs before every build: a configuration that cannot work stops it with one sentence. -#}
 {% macro check_configuration() %}
+    {#- What an earlier build of this process noted for its nodes is no news. -#}
+    {%- do graph.update({'pidgin_resolved_paths': none, 'pidgin_logs_read': none}) -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
         {%- set folder = pidgin_output_dir() -%}
         {%- set zone = pidgin_timezone() -%}
@@ -39,7 +41,7 @@
 {#- Why logs cannot be read from a folder, or none. Without the project's plugin nothing tells a
     missing folder from an empty one, and only a file is noticed. -#}
 {% macro folder_problem(folder) %}
-    {%- if has_python_function('folder_problem') -%}
+    {%- if has_plugin() -%}
         {{- return(run_query("select folder_problem(" ~ sql_string(folder) ~ ")").rows[0][0]) -}}
     {%- endif -%}
     {%- if run_query("select count(*) from glob(" ~ sql_string(glob_literal(folder)) ~ ")").rows[0][0] -%}
@@ -61,7 +63,7 @@
         {%- if store %}{% do stores.append(store) %}{% endif -%}
     {%- endfor -%}
     {%- if stores -%}
-        {%- for store in stores if has_python_function('resolved_path') -%}
+        {%- for store in stores if has_plugin() -%}
             {%- do run_query(
                 "update " ~ store ~ " set source_file = spelled.resolved_file from ("
                 ~ "select source_file, resolved_path(source_file) as resolved_file from ("

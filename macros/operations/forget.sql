@@ -6,7 +6,7 @@
         dbt run-operation forget --args '{ids: [conv_0d6d95b2, experiment_0d6d95b2], dry_run: true}'
 -#}
 {% macro forget(ids, dry_run=false) %}
-    {%- if not has_python_function('forget_in_archive') -%}
+    {%- if not has_plugin() -%}
         {{ exceptions.raise_compiler_error("Archives are changed with Python: use the target dev.") }}
     {%- endif -%}
     {%- do insist_on_the_present() -%}

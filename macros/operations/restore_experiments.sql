@@ -4,7 +4,7 @@
         dbt run-operation restore_experiments --args '{experiment_ids: [experiment_0d6d95b2]}'
 -#}
 {% macro restore_experiments(experiment_ids, keep_archives=false) %}
-    {%- if not has_python_function('restore_archive') -%}
+    {%- if not has_plugin() -%}
         {{ exceptions.raise_compiler_error("Archives are restored with Python: use the target dev.") }}
     {%- endif -%}
     {%- do insist_on_the_present() -%}

@@ -68,7 +68,7 @@
 {#- Bytes after compression by bytes before, at most 2. zlib is Python's, so without the
     plugin it is NULL. -#}
 {% macro compression_ratio(content) -%}
-    {%- if has_python_function('zlib_compressed_size') -%}
+    {%- if has_plugin() -%}
         if(
             {{ content }} = '',
             0,

@@ -316,9 +316,8 @@ def test_archive_made_elsewhere(
         assert rows
 
 
-@pytest.mark.parametrize("damage", ["cut", "bits", "text", "empty", "other"])
-def test_damaged_archive_is_named_and_left_out(
-    built: Project, folder: OutputFolder, damage: str
+def test_damaged_archives_are_named_and_left_out(
+    built: Project, folder: OutputFolder
 ) -> None:
     """All else is built, and what was damaged comes back with the whole file."""
     marts = contents(built)
@@ -328,25 +327,28 @@ def test_damaged_archive_is_named_and_left_out(
     whole = path.read_bytes()
     times = path.stat()
     middle = len(whole) // 3
-    path.write_bytes(
-        {
-            "cut": whole[: len(whole) // 2],
-            "bits": whole[:middle]
-            + bytes(255 - byte for byte in whole[middle : middle + 99])
-            + whole[middle + 99 :],
-            "text": b"not a Parquet file at all",
-            "empty": b"",
-            "other": other_parquet(folder.path.parent / "other.parquet"),
-        }[damage]
-    )
+    damaged = {
+        "bits": whole[:middle]
+        + bytes(255 - byte for byte in whole[middle : middle + 99])
+        + whole[middle + 99 :],
+        "text": b"not a Parquet file at all",
+        "empty": b"",
+        "other": other_parquet(folder.path.parent / "other.parquet"),
+    }
+    for name, content in damaged.items():
+        path.with_name(f"{name}.parquet").write_bytes(content)
+    path.write_bytes(whole[: len(whole) // 2])
     outcome = built.dbt("build", "--exclude-resource-type", "unit_test")
     assert outcome.success, "\n".join(outcome.errors)
-    assert path.name in outcome.text
+    for name in (path.name, *(f"{name}.parquet" for name in damaged)):
+        assert name in outcome.text
     assert (
         built.value("select count(*) from events where conversation_id = 'conv_tea'")
         == 0
     )
     assert archived_experiments(built) == ["chats_2025-06-16", "experiment_00000002"]
+    for name in damaged:
+        path.with_name(f"{name}.parquet").unlink()
     path.write_bytes(whole)
     os.utime(path, (times.st_atime, times.st_mtime))
     built.build_only()
@@ -358,31 +360,29 @@ def other_parquet(path: Path) -> bytes:
     return path.read_bytes()
 
 
-@pytest.mark.parametrize(
-    "name", ["../../escaped.jsonl", "/etc/escaped.jsonl", "x/.bashrc"]
-)
-def test_hostile_archive(
-    built: Project,
-    folder: OutputFolder,
-    project: ProjectMaker,
-    tmp_path: Path,
-    name: str,
+def test_hostile_archives(
+    built: Project, folder: OutputFolder, project: ProjectMaker, tmp_path: Path
 ) -> None:
     """An archive cannot bring files that lie or are anything else than Pidgin's."""
     archives = tmp_path / "archives"
     archives.mkdir()
     archive(built)
     (path,) = folder.path.rglob("experiment=experiment_00000002/*.parquet")
-    duckdb.execute(
-        "copy (select * replace (? as source_file)"
-        " from read_parquet(?, hive_partitioning = false)) to"
-        f" '{archives}/bad.parquet' (kv_metadata {{pidgin_archive_format: '1'}})",
-        [name, str(path)],
-    )
+    names = ("../../escaped.jsonl", "/etc/escaped.jsonl", "x/.bashrc")
+    for number, name in enumerate(names):
+        duckdb.execute(
+            "copy (select * replace (? as source_file)"
+            " from read_parquet(?, hive_partitioning = false)) to"
+            f" '{archives}/bad {number}.parquet'"
+            " (kv_metadata {pidgin_archive_format: '1'})",
+            [name, str(path)],
+        )
     (tmp_path / "empty").mkdir()
     other = project(tmp_path / "empty", PIDGIN_ARCHIVE_DIR=str(archives))
     outcome = other.dbt("build", "--exclude-resource-type", "unit_test")
     assert outcome.success, "\n".join(outcome.errors)
+    for number in range(len(names)):
+        assert f"bad {number}.parquet" in outcome.text
     assert "no log or manifest" in outcome.text
     assert other.value("select count(*) from events") == 0
 
@@ -546,32 +546,28 @@ def test_names_that_a_pattern_could_mean(project: ProjectMaker, tmp_path: Path) 
     assert files(folder) == logs
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+def test_archives_of_another_shape(built: Project, folder: OutputFolder) -> None:
+    """They are named, and everything else is built."""
+    archive(built)
+    (path,) = folder.path.rglob("experiment=experiment_00000002/*.parquet")
+    changes = (
         "* exclude (line_kind)",
         "*, 1 as filename",
         "* replace (1 as source_file)",
         "* replace (uuid() as event_id)",
-    ],
-)
-def test_archive_of_another_shape(
-    built: Project, folder: OutputFolder, change: str
-) -> None:
-    """It is named, and everything else is built."""
-    archive(built)
-    (path,) = folder.path.rglob("experiment=experiment_00000002/*.parquet")
-    other = folder.path.parent / "other.parquet"
-    duckdb.execute(
-        f"copy (select {change} from read_parquet(?, hive_partitioning = false)) to"
-        f" '{str(other).replace(chr(39), chr(39) * 2)}'"
-        " (kv_metadata {pidgin_archive_format: '1'})",
-        [str(path)],
     )
-    other.rename(path)
+    for number, change in enumerate(changes):
+        other = str(path.with_name(f"other {number}.parquet")).replace("'", "''")
+        duckdb.execute(
+            f"copy (select {change} from read_parquet(?, hive_partitioning = false))"
+            f" to '{other}' (kv_metadata {{pidgin_archive_format: '1'}})",
+            [str(path)],
+        )
+    path.unlink()
     outcome = built.dbt("build", "--exclude-resource-type", "unit_test")
     assert outcome.success, "\n".join(outcome.errors)
-    assert path.name in outcome.text
+    for number in range(len(changes)):
+        assert f"other {number}.parquet" in outcome.text
     assert archived_experiments(built) == ["chats_2025-06-16", "experiment_00000001"]
 
 

@@ -59,7 +59,7 @@ select
     size_bytes,
     modified_at,
     -- What could not be read, or not be checked, is looked at again by the next build.
-    is_settled and problem is null and {{ has_python_function('archive_problem') | lower }}
+    is_settled and problem is null and {{ has_plugin() | lower }}
         as is_settled,
     problem,
     {{ reading_version() }} as reading_version

@@ -5,7 +5,7 @@
         unique_key = 'source_file',
         full_refresh = false,
         contract = {'enforced': true},
-        pre_hook = "{% if is_incremental() and has_python_function('archive_problem') %}{{ drop_archived_files(this, ref('stg_archive__lines')) }}{% endif %}",
+        pre_hook = "{% if is_incremental() and has_plugin() %}{{ drop_archived_files(this, ref('stg_archive__lines')) }}{% endif %}",
         post_hook = ["drop table if exists temp.read_event_lines", "{{ delete_copies() }}"],
     )
 }}
