@@ -32,7 +32,9 @@
     if(
         list_has_all(['timestamp', 'event_type', 'data'], json_keys({{ document }})),
         json_extract({{ document }}, '$.data'),
-        json_merge_patch({{ document }}, '{"data": null}', json_extract({{ document }}, '$.data'))
+        json_merge_patch(
+            json_extract({{ document }}, '$.data'), json_merge_patch({{ document }}, '{"data": null}')
+        )
     )
 {%- endmacro %}
 
