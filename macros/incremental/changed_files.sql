@@ -162,7 +162,7 @@
 
 {#- After the lines of copies are stored. -#}
 {% macro delete_copies() %}
-    {%- if execute and has_plugin() -%}
+    {%- if has_plugin() -%}
         select clear_folder({{ sql_string(reading_folder()) }})
     {%- endif -%}
 {% endmacro %}

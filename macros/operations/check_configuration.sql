@@ -1,8 +1,8 @@
 {#- Runs before every build: a configuration that cannot work stops it with one sentence. -#}
 {% macro check_configuration() %}
-    {#- What an earlier build of this process noted for its nodes is no news. -#}
-    {%- do graph.update({'pidgin_resolved_paths': none, 'pidgin_logs_read': none}) -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
+        {#- What an earlier build of this process noted for its nodes is no news. -#}
+        {%- do graph.update({'pidgin_resolved_paths': none, 'pidgin_logs_read': none}) -%}
         {%- set folder = pidgin_output_dir() -%}
         {%- set zone = pidgin_timezone() -%}
         {%- set as_of = var('as_of', '') | string -%}

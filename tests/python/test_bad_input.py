@@ -351,7 +351,8 @@ def write_stories(folder: OutputFolder) -> None:
                 {
                     "timestamp": moment.replace(tzinfo=None).isoformat(),
                     "event_type": kind,
-                    "data": fields,
+                    "beside": "what no version of Pidgin writes there",
+                    "data": fields | {"empty": None},
                 }
             )
         )
@@ -837,6 +838,11 @@ def test_times(built: Project) -> None:
         "select started_at, status from conversations"
         " where conversation_id = '111324_e4tgs' or conversation_id = 'june'"
     ) == [(datetime(2025, 6, 16, 10, tzinfo=UTC), "interrupted")]
+    # Fields beside "data" and empty ones are part of the event.
+    assert built.query(
+        "select distinct event_data ->> '$.beside', json_type(event_data, '$.empty')"
+        " from events where source_file like '%111324_e4tgs%'"
+    ) == [("what no version of Pidgin writes there", "NULL")]
     assert built.query(
         "select status, turn_count, started_at from conversations"
         " where conversation_id = 'timeless'"
