@@ -69,7 +69,7 @@ soak: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --numprocesses auto \
 		tests/python/test_history_equality.py tests/python/test_crash_safety.py \
 		tests/python/test_archives.py tests/python/test_time_travel.py \
-		tests/python/test_number_properties.py
+		tests/python/test_number_properties.py tests/python/test_publishing.py
 
 # Ratios of speed, taken in one run; see benchmarks/README.md for longer ones.
 bench: $(VENV)/.dev

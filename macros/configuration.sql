@@ -18,6 +18,12 @@
     {{- return(resolved_path(setting('pidgin_archive_dir', pidgin_output_dir() ~ '/archive'))) -}}
 {% endmacro %}
 
+{#- The file that people open. With the project's plugin builds write another one, in a folder beside
+    it. -#}
+{% macro warehouse_path() %}
+    {{- return(target.path.removesuffix('.building/' ~ target.path.split('/')[-1])) -}}
+{% endmacro %}
+
 {% macro pidgin_timezone() %}
     {{- return(setting('pidgin_timezone', 'UTC')) -}}
 {% endmacro %}

@@ -17,21 +17,28 @@ from dbt.cli.main import dbtRunner
 from pidgin_analytics import (
     archives,
     compaction,
+    export_command,
     legacy,
     legacy_import,
+    publishing,
     settings,
+    watch_command,
 )
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(settings.PROJECT)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Archive conversations of Pidgin, bring them back, or forget them.
+    """Archive conversations of Pidgin, bring them back, forget or export them.
 
     Folders are those of the environment (PIDGIN_OUTPUT_DIR, PIDGIN_ARCHIVE_DIR,
     PIDGIN_WAREHOUSE), as for dbt build.
     """
+
+
+main.add_command(export_command.export)
+main.add_command(watch_command.watch)
 
 
 @main.command()
@@ -103,16 +110,18 @@ def forget(ids: tuple[str, ...], dry_run: bool) -> None:
         with contextlib.chdir(PROJECT):
             path = Path(settings.warehouse())
             try:
-                compaction.compact(path)
+                compaction.compact(publishing.working_file(path))
+                reason = publishing.publish(str(path))
             except (duckdb.Error, OSError) as error:
                 reason = str(error).splitlines()[0]
+            if reason:
                 raise click.ClickException(
                     printable(
                         f"All is forgotten, but {path} may hold pieces of it that no"
                         f" query shows, because it cannot be written anew: {reason}"
                         " Run the same command again."
                     )
-                ) from error
+                )
         say(
             "Logs and manifests in the output folder are yours to delete; event_files"
             " counts in forgotten_count what no build reads of them any more."

@@ -16,10 +16,12 @@ import duckdb
 import pyarrow as pa
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt_common.events.functions import fire_event
+from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
-from pidgin_analytics import archives, logs, settings
+from pidgin_analytics import archives, logs, publishing, settings
 
 # With the types of what they take and give.
 FILE_FUNCTIONS = (
@@ -34,6 +36,8 @@ FILE_FUNCTIONS = (
     (archives.publish_archive, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     (archives.remove_file, ["VARCHAR"], "VARCHAR"),
     (archives.restore_archive, ["VARCHAR", "VARCHAR", "VARCHAR[]"], "BIGINT"),
+    (publishing.published_digest, ["VARCHAR"], "VARCHAR"),
+    (publishing.publish, ["VARCHAR"], "VARCHAR"),
 )
 
 
@@ -84,7 +88,7 @@ def copy_stores(source: Path, target: Path, config: dict[str, Any]) -> None:
         OSError: the target cannot be written.
     """
     part = target.with_name(f"{target.name}.part")
-    for path in (part, _log_of(part)):
+    for path in (part, publishing.log_of(part)):
         path.unlink(missing_ok=True)
     with closing(duckdb.connect(str(part), config=config)) as connection:
         place = str(source).replace("'", "''")
@@ -100,13 +104,8 @@ def copy_stores(source: Path, target: Path, config: dict[str, Any]) -> None:
             )
         connection.execute("detach source; checkpoint")
     # That of what was there before would be taken for this one's.
-    _log_of(target).unlink(missing_ok=True)
+    publishing.log_of(target).unlink(missing_ok=True)
     part.replace(target)
-
-
-def _log_of(warehouse: Path) -> Path:
-    """Where DuckDB keeps what is not in the file yet."""
-    return warehouse.with_name(f"{warehouse.name}.wal")
 
 
 @contextmanager
@@ -114,6 +113,8 @@ def _one_sentence(beginning: str) -> Iterator[None]:
     """Let what goes wrong with a file say which and why."""
     try:
         yield
+    except publishing.WarehouseInUseError as error:
+        raise DbtRuntimeError(str(error)) from None
     except (OSError, duckdb.Error) as error:
         raise DbtRuntimeError(f"{beginning}: {error}") from error
 
@@ -126,6 +127,9 @@ class Plugin(BasePlugin):
         self._as_of = str(plugin_config.get("as_of", ""))
         present = str(plugin_config.get("present_warehouse", ""))
         self._present = Path(settings.warehouse_path(present))
+        self._lock_timeout = _seconds(str(plugin_config.get("lock_timeout", "60")))
+        # Keeps other processes out until dbt itself has opened the working file.
+        self._opened: DuckDBPyConnection | None = None
 
     def update_connection_config(
         self,
@@ -148,17 +152,26 @@ class Plugin(BasePlugin):
                 " 2026-03-01 12:00:00+00."
             )
         _check_memory_limit((creds.settings or {}).get("memory_limit"))
-        creds.path = settings.warehouse_path(creds.path)
-        path = Path(creds.path)
-        with _one_sentence(f"PIDGIN_WAREHOUSE is {path}, which cannot be written"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        if self._as_of and self._is_older_than_present(path):
-            with _one_sentence(f"as_of begins with {self._present}, and cannot"):
-                copy_stores(self._present, path, config)
+        # dbt asks again with the working file if the first attempt failed.
+        warehouse = publishing.warehouse_of(Path(settings.warehouse_path(creds.path)))
+        working = publishing.working_file(warehouse)
+        creds.path = str(working)
         # dbt opens it next in the same way, but prints what goes wrong there below all
         # the calls that led to it.
-        with _one_sentence(f"PIDGIN_WAREHOUSE is {path}, which cannot be written"):
-            duckdb.connect(creds.path, config=config).close()
+        with _one_sentence(f"PIDGIN_WAREHOUSE is {warehouse}, which cannot be written"):
+            publishing.begin(warehouse)
+            if self._as_of and self._is_older_than_present(working):
+                if working.exists():
+                    self._open(working, config).close()
+                with _one_sentence(f"as_of begins with {self._present}, and cannot"):
+                    copy_stores(self._present, working, config)
+            self._opened = self._open(working, config)
+            publishing.remove_leftovers(warehouse)
+
+    def _open(self, working: Path, config: dict[str, Any]) -> DuckDBPyConnection:
+        return publishing.open_for_writing(
+            working, config, self._lock_timeout, lambda line: fire_event(Note(msg=line))
+        )
 
     def _is_older_than_present(self, path: Path) -> bool:
         return self._present.is_file() and (
@@ -166,12 +179,15 @@ class Plugin(BasePlugin):
         )
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
-        """Register what SQL lacks.
+        """Register what SQL lacks, on the connection that dbt has opened.
 
         ``zlib_compressed_size(VARCHAR) -> BIGINT`` is NULL for NULL. The functions of
         ``archives``, ``logs`` and ``settings`` take and give what their signatures say
         and look at files.
         """
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
         for name, vector_function, result, looks_at_files in VECTOR_FUNCTIONS:
             conn.create_function(  # type: ignore[call-overload]
                 name,
@@ -202,3 +218,17 @@ def _check_memory_limit(limit: object) -> None:
             f"PIDGIN_MEMORY_LIMIT is {limit}, which is no amount of memory; write one"
             " such as 4GB."
         ) from error
+
+
+def _seconds(text: str) -> float:
+    """Read how long to wait for another build."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < float("inf"):
+        raise DbtRuntimeError(
+            f"PIDGIN_LOCK_TIMEOUT is {text}, which is no number of seconds; write one"
+            " such as 60."
+        )
+    return seconds

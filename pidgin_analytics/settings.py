@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+PROJECT = str(Path(__file__).parents[1])
 OUTPUT_DIR = "sample_data/pidgin_output"
 WAREHOUSE = "warehouse/pidgin.duckdb"
 
@@ -22,11 +23,16 @@ def resolved_path(setting: str) -> str:
     it is absolute. ``~``, ``file://``, ``//``, ``.``, ``..``, a slash at the end and
     symbolic links are resolved.
     """
+    return _resolved(setting, ".")
+
+
+def _resolved(setting: str, project: str) -> str:
+    """As ``resolved_path``, which DuckDB takes with one argument, from any folder."""
     path = re.sub(r"^file://(localhost(?=/))?", "", setting)
-    found = Path(os.path.realpath(Path(path).expanduser()))
-    project = Path(os.path.realpath("."))
-    if found != project and found.is_relative_to(project):
-        relative = str(found.relative_to(project))
+    found = Path(os.path.realpath(Path(project) / Path(path).expanduser()))
+    place = Path(os.path.realpath(project))
+    if found != place and found.is_relative_to(place):
+        relative = str(found.relative_to(place))
         # A reader that looks for a pattern spells such a path in its own way.
         if not re.match(r"[^/]*[\[*?]", relative):
             return relative
@@ -48,18 +54,18 @@ def archive_dir() -> str:
     return resolved_path(setting("PIDGIN_ARCHIVE_DIR", f"{output_dir()}/archive"))
 
 
-def warehouse() -> str:
+def warehouse(project: str = ".") -> str:
     """Return the file of the warehouse, as the profile does."""
-    return warehouse_path(setting("PIDGIN_WAREHOUSE", WAREHOUSE))
+    return warehouse_path(setting("PIDGIN_WAREHOUSE", WAREHOUSE), project)
 
 
-def warehouse_path(setting: str) -> str:
+def warehouse_path(setting: str, project: str = ".") -> str:
     """Give the path of a warehouse its one spelling.
 
     The name of the file stays, also that of a link: it is the name of the database.
     """
     path = Path(setting)
-    return str(Path(resolved_path(str(path.parent))) / path.name)
+    return str(Path(_resolved(str(path.parent), project)) / path.name)
 
 
 def folder_problem(path: str) -> str | None:

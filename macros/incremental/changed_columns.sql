@@ -4,23 +4,31 @@
     stores (full_refresh = false) keep their rows, which may be of logs that are gone.
     docs/decisions/0008-changed-columns.md says why. -#}
 {% macro heal_columns() %}
-    {%- if execute and flags.WHICH in ('build', 'run') -%}
-        {%- set changed = {'models': [], 'stores': []} -%}
-        {%- for table in run_query(changed_columns()).rows -%}
-            {%- set node = graph.nodes[table['node']] -%}
-            {%- if node.config.full_refresh != false -%}
-                {%- do changed.models.append(table['node']) -%}
-                {%- do log("The columns of " ~ node.name ~ " have changed; it is built anew.", info = true) -%}
-            {%- else -%}
-                {%- do changed.stores.append(node.relation_name) -%}
-                {%- if table['is_reshaped'] -%}
-                    {%- do run_query(reshape_store(node, table)) -%}
-                    {%- do log("The columns of " ~ node.name ~ " have changed; its rows took them on.", info = true) -%}
-                {%- endif -%}
+    {%- set changed = {'models': [], 'stores': []} -%}
+    {#- The one place that every model of this run can read. -#}
+    {%- do graph.update({'changed_columns': changed}) -%}
+    {%- if graph.pidgin_relations.get('columns', {}).get('definition') == graph.pidgin_code -%}
+        {{- return('') -}}
+    {%- endif -%}
+    {%- for table in run_query(changed_columns()).rows -%}
+        {%- set node = graph.nodes[table['node']] -%}
+        {%- if node.config.full_refresh != false -%}
+            {%- do changed.models.append(table['node']) -%}
+            {%- do log("The columns of " ~ node.name ~ " have changed; it is built anew.", info = true) -%}
+        {%- else -%}
+            {%- do changed.stores.append(node.relation_name) -%}
+            {%- if table['is_reshaped'] -%}
+                {%- do run_query(reshape_store(node, table)) -%}
+                {%- do log("The columns of " ~ node.name ~ " have changed; its rows took them on.", info = true) -%}
             {%- endif -%}
-        {%- endfor -%}
-        {#- The one place that every model of this run can read. -#}
-        {%- do graph.update({'changed_columns': changed}) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {#- Once they are as declared, they are not compared again while the project is the same. -#}
+    {%- if changed.models or changed.stores -%}
+        {%- do forget_noted_relations() -%}
+        {%- do read_noted_relations() -%}
+    {%- else -%}
+        {%- do note_relation('columns', graph.pidgin_code) -%}
     {%- endif -%}
 {% endmacro %}
 
@@ -180,18 +188,15 @@
 {#- After a build: columns of stores that no model declares and no row needs any more, because each
     log was read again. -#}
 {% macro drop_emptied_columns() %}
-    {%- if execute and flags.WHICH in ('build', 'run') -%}
-        {%- set changed = graph.get('changed_columns', {'stores': []}) -%}
-        {%- for node in graph.nodes.values() | selectattr('relation_name', 'in', changed.stores) -%}
-            {%- set standing = run_query(
-                "select column_name from (describe " ~ node.relation_name ~ ")"
-            ).columns[0].values() -%}
-            {%- for column in standing | reject('in', node.columns) -%}
-                {%- set name = sql_identifier(column) -%}
-                {%- if run_query("select count(" ~ name ~ ") from " ~ node.relation_name).rows[0][0] == 0 -%}
-                    {%- do run_query("alter table " ~ node.relation_name ~ " drop column " ~ name) -%}
-                {%- endif -%}
-            {%- endfor -%}
+    {%- for node in graph.nodes.values() | selectattr('relation_name', 'in', graph.changed_columns.stores) -%}
+        {%- set standing = run_query(
+            "select column_name from (describe " ~ node.relation_name ~ ")"
+        ).columns[0].values() -%}
+        {%- for column in standing | reject('in', node.columns) -%}
+            {%- set name = sql_identifier(column) -%}
+            {%- if run_query("select count(" ~ name ~ ") from " ~ node.relation_name).rows[0][0] == 0 -%}
+                {%- do run_query("alter table " ~ node.relation_name ~ " drop column " ~ name) -%}
+            {%- endif -%}
         {%- endfor -%}
-    {%- endif -%}
+    {%- endfor -%}
 {% endmacro %}

@@ -156,8 +156,10 @@
     {%- endif %}
 {%- endmacro %}
 
-{#- dbt runs an operation in a transaction that it never commits. The next one is for its end. -#}
+{#- dbt runs an operation in a transaction that it never commits. The next one is for its end. What an
+    operation changed, the next build looks at. -#}
 {% macro commit_operation() %}
+    {%- do forget_noted_relations() -%}
     {%- do run_query("commit; begin transaction") -%}
 {% endmacro %}
 

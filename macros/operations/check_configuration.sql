@@ -1,40 +1,55 @@
-{#- Runs before every build: a configuration that cannot work stops it with one sentence. -#}
+{#- Runs before every command that builds something. -#}
+{% macro begin_build() %}
+    {%- if execute -%}
+        {#- All nodes of a build share the graph, where an earlier build of this process noted what is old
+            by now. -#}
+        {%- do graph.update({
+            'pidgin_resolved_paths': none, 'pidgin_logs_read': none, 'pidgin_relations': none,
+            'pidgin_files_to_read': none, 'changed_columns': {'models': [], 'stores': []},
+        }) -%}
+        {%- if flags.WHICH in ('build', 'run') -%}
+            {%- do check_configuration() -%}
+            {%- do read_noted_relations() -%}
+            {%- do heal_columns() -%}
+        {%- elif flags.WHICH in ('seed', 'snapshot') -%}
+            {%- do read_noted_relations() -%}
+        {%- endif -%}
+    {%- endif -%}
+{% endmacro %}
+
+{#- A configuration that cannot work stops a build with one sentence. -#}
 {% macro check_configuration() %}
-    {%- if execute and flags.WHICH in ('build', 'run') -%}
-        {#- What an earlier build of this process noted for its nodes is no news. -#}
-        {%- do graph.update({'pidgin_resolved_paths': none, 'pidgin_logs_read': none}) -%}
-        {%- set folder = pidgin_output_dir() -%}
-        {%- set zone = pidgin_timezone() -%}
-        {%- set as_of = var('as_of', '') | string -%}
-        {%- set facts = run_query(
-            "select"
-            ~ " (select count(*) from pg_timezone_names() where name = " ~ sql_string(zone) ~ "),"
-            ~ " (select isfinite(try_cast(" ~ sql_string(as_of) ~ " as timestamptz)))"
-        ).rows[0] -%}
-        {%- set problem = folder_problem(folder) -%}
-        {%- if problem -%}
-            {{ exceptions.raise_compiler_error(printable("PIDGIN_OUTPUT_DIR is " ~ folder ~ ", which " ~ problem ~ ".")) }}
-        {%- endif -%}
-        {%- if facts[0] == 0 -%}
-            {{ exceptions.raise_compiler_error(
-                "PIDGIN_TIMEZONE is " ~ zone ~ ", which is no time zone; use a name such as Europe/Berlin."
-            ) }}
-        {%- endif -%}
-        {%- if as_of and not facts[1] -%}
-            {{ exceptions.raise_compiler_error(
-                "as_of is " ~ as_of ~ ", which is no moment; write one such as 2026-03-01 12:00:00+00."
-            ) }}
-        {%- endif -%}
-        {%- if (as_of | length > 0) != is_past_warehouse() -%}
-            {{ exceptions.raise_compiler_error(
-                "The warehouse " ~ target.path ~ " is " ~ ("of" if is_past_warehouse() else "not of")
-                ~ " a past moment, and as_of is " ~ (as_of or "not set") ~ "; set it with --vars."
-            ) }}
-        {%- endif -%}
-        {%- do check_output_dir(folder) -%}
-        {%- if as_of -%}
-            {{ log("As of " ~ as_of ~ ", in " ~ target.path ~ ".", info = true) }}
-        {%- endif -%}
+    {%- set folder = pidgin_output_dir() -%}
+    {%- set zone = pidgin_timezone() -%}
+    {%- set as_of = var('as_of', '') | string -%}
+    {%- set facts = run_query(
+        "select"
+        ~ " (select count(*) from pg_timezone_names() where name = " ~ sql_string(zone) ~ "),"
+        ~ " (select isfinite(try_cast(" ~ sql_string(as_of) ~ " as timestamptz)))"
+    ).rows[0] -%}
+    {%- set problem = folder_problem(folder) -%}
+    {%- if problem -%}
+        {{ exceptions.raise_compiler_error(printable("PIDGIN_OUTPUT_DIR is " ~ folder ~ ", which " ~ problem ~ ".")) }}
+    {%- endif -%}
+    {%- if facts[0] == 0 -%}
+        {{ exceptions.raise_compiler_error(
+            "PIDGIN_TIMEZONE is " ~ zone ~ ", which is no time zone; use a name such as Europe/Berlin."
+        ) }}
+    {%- endif -%}
+    {%- if as_of and not facts[1] -%}
+        {{ exceptions.raise_compiler_error(
+            "as_of is " ~ as_of ~ ", which is no moment; write one such as 2026-03-01 12:00:00+00."
+        ) }}
+    {%- endif -%}
+    {%- if (as_of | length > 0) != is_past_warehouse() -%}
+        {{ exceptions.raise_compiler_error(
+            "The warehouse " ~ warehouse_path() ~ " is " ~ ("of" if is_past_warehouse() else "not of")
+            ~ " a past moment, and as_of is " ~ (as_of or "not set") ~ "; set it with --vars."
+        ) }}
+    {%- endif -%}
+    {%- do check_output_dir(folder) -%}
+    {%- if as_of -%}
+        {{ log("As of " ~ as_of ~ ", in " ~ warehouse_path() ~ ".", info = true) }}
     {%- endif -%}
 {% endmacro %}
 
@@ -87,7 +102,7 @@
                 {{ log(printable("The tables showed " ~ shown ~ " and show " ~ folder ~ " from now on."), info = true) }}
             {%- else -%}
                 {{ exceptions.raise_compiler_error(printable(
-                    "The warehouse " ~ target.path ~ " holds " ~ others['conversations'] ~ " conversations of "
+                    "The warehouse " ~ warehouse_path() ~ " holds " ~ others['conversations'] ~ " conversations of "
                     ~ shown ~ ", and PIDGIN_OUTPUT_DIR is now " ~ folder ~ ". Name another PIDGIN_WAREHOUSE for it, or switch"
                     ~ " this one with dbt build --vars '{switch_output_dir: true}': what it has read of "
                     ~ shown ~ " stays in it, and comes back when you switch back."
@@ -95,6 +110,7 @@
             {%- endif -%}
         {%- endif -%}
     {%- endif -%}
+    {%- do forget_noted_relations() -%}
     {%- do run_query("begin; delete from staging.output_dir; insert into staging.output_dir values ("
         ~ sql_string(folder) ~ "); commit") -%}
 {% endmacro %}

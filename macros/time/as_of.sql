@@ -23,6 +23,6 @@
 {#- Archives hold what there is now, and so no operation on them begins with the past. -#}
 {% macro insist_on_the_present() %}
     {%- if is_past_warehouse() -%}
-        {{ exceptions.raise_compiler_error(target.path ~ " shows a past moment; go to the warehouse of the present.") }}
+        {{ exceptions.raise_compiler_error(warehouse_path() ~ " shows a past moment; go to the warehouse of the present.") }}
     {%- endif -%}
 {% endmacro %}

@@ -21,12 +21,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from unittest import mock
 
 import duckdb
+
+from pidgin_analytics.publishing import working_file
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -66,9 +68,14 @@ class Project:
     settings: tuple[tuple[str, str], ...] = ()
 
     @property
-    def warehouse(self) -> Path:
-        """The DuckDB file that is built."""
+    def published(self) -> Path:
+        """The file that people open: what the last whole green build left."""
         return self.home / "pidgin.duckdb"
+
+    @property
+    def warehouse(self) -> Path:
+        """The file that is built. Most builds of tests are of a part."""
+        return working_file(self.published)
 
     @property
     def _place(self) -> Path:
@@ -86,7 +93,6 @@ class Project:
         return kept | {
             "PIDGIN_OUTPUT_DIR": str(self.output_dir),
             "PIDGIN_WAREHOUSE": str(self._place / "pidgin.duckdb"),
-            "PIDGIN_PUBLISHED_DIR": str(self._place / "published"),
             **dict(self.settings),
         }
 
@@ -98,6 +104,13 @@ class Project:
     def reading(self, output_dir: Path | str) -> Project:
         """Point the same warehouse at another output folder."""
         return Project(output_dir, self.home, self.settings)
+
+    def copied(self, home: Path) -> Self:
+        """Take a copy of the warehouse to a place of its own."""
+        copy = replace(self, home=home)
+        copy.warehouse.parent.mkdir(parents=True)
+        shutil.copy2(self.warehouse, copy.warehouse)
+        return copy
 
     def arguments(self, *command: str) -> list[str]:
         """Complete a dbt command with the places of this project."""
@@ -128,6 +141,12 @@ class Project:
         messages: list[str] = []
         errors: list[str] = []
         arguments = ["--log-level", "none", *self.arguments(*command)]
+        environment = self.environment
+        if "plain" in command:
+            # Without the plugin a build writes the file that it is told.
+            self.warehouse.parent.mkdir(exist_ok=True)
+            place = self.warehouse.with_name(self.published.name.split("_as_of_")[0])
+            environment["PIDGIN_WAREHOUSE"] = str(place.with_suffix(".duckdb"))
         if command[0] == "build":
             # Two threads of one Python take a third longer here than one.
             arguments += ["--threads", "1"]
@@ -140,7 +159,7 @@ class Project:
 
         with (
             self._parsed_project(),
-            _surroundings(self.environment),
+            _surroundings(environment),
             _without_debug_events(),
         ):
             try:
@@ -267,9 +286,10 @@ class Project:
         if rowids:
             return self.relations(
                 "select schema_name || '.' || table_name from duckdb_tables()"
-                # Without the listing of files, which is of the moment.
+                # Without the listing of files, which is of the moment, and what it was
+                # made of.
                 " where schema_name in ('main', 'staging')"
-                " and table_name != 'stg_pidgin__files'",
+                " and table_name not in ('stg_pidgin__files', 'relations')",
                 "rowid, *",
             )
         return self.relations(

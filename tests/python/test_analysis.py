@@ -130,6 +130,7 @@ def test_comments_are_written_once(
     sample.build_only()
     assert any("duckdb_columns()" in sql for sql in statements)
     assert not [sql for sql in statements if "comment on" in sql]
+    assert not [sql for sql in statements if "create view" in sql]
 
 
 @pytest.mark.parametrize("view", VIEWS)

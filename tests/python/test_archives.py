@@ -7,7 +7,6 @@ import os
 import random
 import shutil
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -122,9 +121,7 @@ def built(original: Project, tmp_path_factory: pytest.TempPathFactory) -> Projec
     folder = Path(original.output_dir)
     shutil.rmtree(folder)
     write_experiments(OutputFolder(folder))
-    home = tmp_path_factory.mktemp("project")
-    shutil.copy(original.warehouse, home)
-    return replace(original, home=home)
+    return original.copied(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture
@@ -685,9 +682,7 @@ def test_stop_at_every_statement(built: Project, folder: OutputFolder) -> None:
     """As if killed before each of its statements, from the first file on."""
     marts = contents(built)
     for statement in range(0, 60, 1 if IS_SOAK else 19):
-        project = replace(built, home=built.home.parent / f"stopped {statement}")
-        project.home.mkdir()
-        shutil.copy(built.warehouse, project.home)
+        project = built.copied(built.home.parent / f"stopped {statement}")
         shutil.rmtree(folder.path / "archive", ignore_errors=True)
         with at_statement(statement, die):
             operate(project, "archive_experiments")

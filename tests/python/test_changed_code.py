@@ -22,6 +22,8 @@ from conftest import ProjectMaker
 from harness import ROOT, STORE, WITHOUT_TESTS, assert_same_contents
 from log_writer import OutputFolder, conversation
 
+from pidgin_analytics.publishing import log_of, working_file
+
 
 @dataclass(frozen=True)
 class Change:
@@ -140,7 +142,7 @@ def test_changed_definition_reaches_what_is_built(
     """The warehouse that was built before says what a new one says."""
     home = tmp_path / "home"
     shutil.copytree(built, home)
-    before = value(home / "old.duckdb", change.value)
+    before = value(working_file(home / "old.duckdb"), change.value)
 
     file = home / "project" / change.file
     sql = file.read_text(encoding="utf-8")
@@ -150,8 +152,8 @@ def test_changed_definition_reaches_what_is_built(
     assert "have changed" not in build(home, "old.duckdb")
     build(home, "new.duckdb")
 
-    after = value(home / "old.duckdb", change.value)
-    assert after == value(home / "new.duckdb", change.value)
+    after = value(working_file(home / "old.duckdb"), change.value)
+    assert after == value(working_file(home / "new.duckdb"), change.value)
     assert after != before
 
 
@@ -301,31 +303,34 @@ def test_changed_columns(built: Path, tmp_path: Path) -> None:
     """
     home = tmp_path / "home"
     shutil.copytree(built, home)
-    original = contents(home / "old.duckdb")
+    original = contents(working_file(home / "old.duckdb"))
     change_columns(home)
     build(home, "new.duckdb")
-    changed = contents(home / "new.duckdb")
+    changed = contents(working_file(home / "new.duckdb"))
     assert len(set(changed["columns"]) ^ set(original["columns"])) >= 15
     for log in (home / "project" / "pidgin_output").rglob("events_gone.jsonl"):
         log.unlink()
 
     process = start_build(home, "old.duckdb")
-    while process.poll() is None and not (home / "old.duckdb.wal").exists():
+    while (
+        process.poll() is None
+        and not log_of(working_file(home / "old.duckdb")).exists()
+    ):
         time.sleep(0.002)
     time.sleep(0.5)
     process.kill()
     process.communicate()
     gone = f"select count(*) from {STORE} where conversation_id = 'gone'"
-    assert value(home / "old.duckdb", gone) == 10
+    assert value(working_file(home / "old.duckdb"), gone) == 10
 
     said = build(home, "old.duckdb")
     assert "The columns of int_turns have changed; it is built anew." in said
-    assert_same_contents(contents(home / "old.duckdb"), changed)
+    assert_same_contents(contents(working_file(home / "old.duckdb")), changed)
 
     shutil.rmtree(home / "project")
     shutil.copytree(built / "project", home / "project")
     build(home, "old.duckdb")
-    assert_same_contents(contents(home / "old.duckdb"), original)
+    assert_same_contents(contents(working_file(home / "old.duckdb")), original)
 
 
 def test_column_of_the_store_that_only_it_has(

@@ -16,7 +16,7 @@ from harness import ROOT, Project
 from legacy_writer import Talk, write_june
 from log_writer import OutputFolder, conversation
 
-from pidgin_analytics import command_line, compaction
+from pidgin_analytics import command_line, compaction, publishing
 
 COMMAND = "from pidgin_analytics.command_line import main; main()"
 
@@ -41,7 +41,7 @@ def command(project: Project, *arguments: str) -> subprocess.CompletedProcess[st
         env=project.environment
         | {
             "PYTHONPATH": str(ROOT),
-            "PIDGIN_WAREHOUSE": str(project.warehouse),
+            "PIDGIN_WAREHOUSE": str(project.published),
             "DBT_TARGET_PATH": str(project.home / "target"),
             "DBT_LOG_PATH": str(project.home / "logs"),
         },
@@ -117,7 +117,7 @@ def test_failure_is_an_exit_code(built: Project) -> None:
             ["forget", "a", "b'; drop", "--dry-run"],
             [["forget", {"ids": ["a", "b'; drop"], "dry_run": True}]],
         ),
-        (["forget", "a"], [["forget", {"ids": ["a"]}], "build", "compact"]),
+        (["forget", "a"], [["forget", {"ids": ["a"]}], "build", "compact", "publish"]),
     ],
 )
 def test_options_reach_dbt(
@@ -137,6 +137,7 @@ def test_options_reach_dbt(
 
     monkeypatch.setattr(command_line, "dbt", note)
     monkeypatch.setattr(compaction, "compact", lambda _: said.append("compact"))
+    monkeypatch.setattr(publishing, "publish", lambda _: said.append("publish"))
     result = CliRunner().invoke(command_line.main, arguments)
     assert result.exit_code == 0, result.output
     assert said == commands

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import shutil
 import subprocess
 import time
 from collections import defaultdict
@@ -48,9 +47,7 @@ class Update:
 
     def again(self) -> Project:
         """Return the warehouse as it was before the build, in a place of its own."""
-        home = next(self.homes)
-        shutil.copy(self.project.warehouse, home)
-        return replace(self.project, home=home)
+        return self.project.copied(next(self.homes))
 
     def assert_whole(self, project: Project) -> None:
         """Each conversation is as it was before the build or as it is after it."""
@@ -115,8 +112,7 @@ def update(
         while True:
             yield tmp_path_factory.mktemp("project")
 
-    updated = replace(built, home=next(homes()))
-    shutil.copy(built.warehouse, updated.home)
+    updated = built.copied(next(homes()))
     updated.build_only()
     fresh = project(folder.path)
     fresh.build_only()
@@ -182,14 +178,15 @@ def test_disk_full(update: Update) -> None:
 
 
 def test_locked(update: Update) -> None:
-    """A build that another program keeps out says so, and leaves all as it was."""
-    project = update.again()
+    """A build that another program keeps out waits, says so, and changes nothing."""
+    project = replace(update.again(), settings=(("PIDGIN_LOCK_TIMEOUT", "0.3"),))
     with duckdb.connect(str(project.warehouse), read_only=True):
         process = project.dbt_process("build", *WITHOUT_TESTS)
         output, _ = process.communicate()
     assert process.returncode != 0
-    assert "Could not set lock" in output
-    # One sentence, without the calls that led to it.
+    assert f"process {os.getpid()} (" in output
+    assert "still writes this warehouse after 0.3 seconds" in output
+    # Sentences, without the calls that led to them.
     assert "Traceback" not in output
     assert rows_by_key(project) == update.before
     update.assert_heals(project)

@@ -13,7 +13,7 @@ from conftest import ProjectMaker
 from harness import Outcome, Project, assert_same_contents
 from log_writer import OutputFolder, conversation, manifest
 
-from pidgin_analytics import archives, compaction
+from pidgin_analytics import archives, compaction, publishing
 
 HOSTILE = "o'brien\"; drop table x; --%"
 # By conversation, a word that nothing else says.
@@ -47,6 +47,7 @@ def forget(project: Project, *ids: str, dry_run: bool = False) -> Outcome:
     if outcome.success and not dry_run:
         project.build()
         compaction.compact(project.warehouse)
+        assert publishing.publish(str(project.published)) is None
     return outcome
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,9 +94,7 @@ def follow(seeded: Project, places: pytest.TempPathFactory) -> Follower:
     folder.mkdir()
 
     def fresh() -> Project:
-        home = places.mktemp("project")
-        shutil.copy(seeded.warehouse, home)
-        return replace(seeded, home=home)
+        return seeded.copied(places.mktemp("project"))
 
     return Follower(Inputs(OutputFolder(folder)), fresh(), fresh)
 

@@ -412,8 +412,7 @@ def test_restored_logs_give_the_same_marts(
 ) -> None:
     """The archive holds what reading such logs would have given, in every column."""
     home = tmp_path_factory.mktemp("project")
-    shutil.copy(imported.warehouse, home)
-    restored = replace(imported, home=home)
+    restored = imported.copied(home)
     output_dir = Path(imported.output_dir)
     kept = Path(shutil.copytree(output_dir, home / "kept"))
     before = contents(restored)

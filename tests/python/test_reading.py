@@ -171,7 +171,7 @@ def test_a_damaged_compressed_log_is_read_as_far_as_it_goes(built: Project) -> N
 def test_nothing_is_left_beside_the_warehouse(built: Project) -> None:
     """Copies of compressed logs are gone after the build."""
     assert {path.name for path in built.home.iterdir()} <= {
-        *("pidgin.duckdb", "pidgin.duckdb.wal", "target", "logs")
+        *("pidgin.duckdb.building", "target", "logs")
     }
 
 

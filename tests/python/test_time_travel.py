@@ -14,7 +14,7 @@ import json
 import os
 import re
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ from log_oracle import LOGS, files_below, parse_time, read_lines, split_lines
 from log_writer import START, OutputFolder, conversation, manifest
 
 from pidgin_analytics.dbt_plugin import copy_stores
+from pidgin_analytics.publishing import working_file
 
 IS_SOAK = settings.get_current_profile_name() == "soak"
 PARTS = 10 if IS_SOAK else 1
@@ -71,8 +72,8 @@ class PastProject(Project):
     moment: str = ""
 
     @property
-    def warehouse(self) -> Path:
-        """The DuckDB file that is built, beside that of the present."""
+    def published(self) -> Path:
+        """The DuckDB file that people open, beside that of the present."""
         name = re.sub("[^0-9A-Za-z+.-]", "_", self.moment)
         return self.home / f"pidgin_as_of_{name}.duckdb"
 
@@ -83,7 +84,9 @@ class PastProject(Project):
 
 
 def at(project: Project, moment: datetime | str) -> PastProject:
-    """Make the project that shows a moment."""
+    """Make the project that shows a moment; it begins with what is published."""
+    if project.warehouse.exists():
+        shutil.copy2(project.warehouse, project.published)
     return PastProject(project.output_dir, project.home, project.settings, str(moment))
 
 
@@ -229,8 +232,7 @@ def assert_cut_equals_past(
         past.build_only()
     kept = folder.with_name("kept")
     shutil.copytree(folder, kept)
-    shutil.copy(seeded.warehouse, home)
-    then = replace(seeded, home=home)
+    then = seeded.copied(home)
     try:
         cut(folder, moment)
         then.build(*WITHOUT_TESTS_AND_SEEDS)
@@ -304,8 +306,7 @@ def test_any_cut(
             content = path.read_text(encoding="utf-8", errors="replace")
             path.write_text(content.replace(START.isoformat(), created))
             inputs.folder.touch(path)
-        whole = replace(seeded, home=tmp_path_factory.mktemp("project"))
-        shutil.copy(seeded.warehouse, whole.home)
+        whole = seeded.copied(tmp_path_factory.mktemp("project"))
         whole.build(*WITHOUT_TESTS_AND_SEEDS)
         # Moments of events, where one event more or less shows, and those beside them;
         # and when the manifests were written.
@@ -353,17 +354,14 @@ def built(project: ProjectMaker, tmp_path_factory: pytest.TempPathFactory) -> Pr
 @pytest.fixture
 def present(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Take a copy of the warehouse."""
-    home = tmp_path_factory.mktemp("project")
-    shutil.copy(built.warehouse, home)
-    return replace(built, home=home)
+    return built.copied(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture(scope="module")
 def past(built: Project, tmp_path_factory: pytest.TempPathFactory) -> PastProject:
     """Build the moment when one experiment had ended, of which a log is gone by now."""
     home = tmp_path_factory.mktemp("project")
-    shutil.copy(built.warehouse, home)
-    made = at(replace(built, home=home), "2026-03-01 14:00:00")
+    made = at(built.copied(home), "2026-03-01 14:00:00")
     log = Path(built.output_dir) / "experiments/early_00000001/events_a.jsonl"
     content, modified = log.read_bytes(), log.stat().st_mtime
     log.unlink()
@@ -379,7 +377,7 @@ def test_past_has_a_file_of_its_own(built: Project, past: PastProject) -> None:
     """The present is not touched, and nothing of it is in the past."""
     present = past.home / "pidgin.duckdb"
     assert present.read_bytes() == built.warehouse.read_bytes()
-    assert set(past.home.glob("*.duckdb*")) == {present, past.warehouse}
+    assert past.warehouse != built.warehouse
     assert past.query("select experiment_id from experiments") == [
         ("experiment_00000001",)
     ]
@@ -414,7 +412,7 @@ def test_past_and_present_are_not_mixed_up(past: PastProject) -> None:
         )
         assert not refused.success
         assert "shows a past moment" in refused.text
-    settings = (("PIDGIN_WAREHOUSE", str(past.warehouse)),)
+    settings = (("PIDGIN_WAREHOUSE", str(past.published)),)
     refused = Project(past.output_dir, past.home, settings).dbt("build")
     assert not refused.success
     assert "is of a past moment, and as_of is not set" in refused.text
@@ -463,17 +461,19 @@ def test_what_the_present_read_since(present: Project) -> None:
         present.build_only()
     finally:
         log.unlink()
+    past = at(present, START + timedelta(hours=2))
     past.build_only()
     assert "conv_new" in str(past.query("select conversation_id from conversations"))
 
 
 def test_present_that_cannot_be_read(present: Project) -> None:
     """It is named, and not the file that was to begin with it."""
-    with duckdb.connect(str(present.warehouse)):
-        outcome = at(present, START).dbt("build", *WITHOUT_TESTS)
+    past = at(present, START)
+    with duckdb.connect(str(present.published)):
+        outcome = past.dbt("build", *WITHOUT_TESTS)
     assert not outcome.success
     assert "as_of begins with" in outcome.text
-    assert [path.name for path in present.home.glob("*.duckdb")] == ["pidgin.duckdb"]
+    assert not list(present.home.rglob("*_as_of_*.duckdb"))
 
 
 def test_archived_experiments_have_a_past(present: Project) -> None:
@@ -500,14 +500,14 @@ def test_no_moment(present: Project, moment: str) -> None:
     outcome = at(present, moment).dbt("build", *WITHOUT_TESTS)
     assert not outcome.success
     assert f"as_of is {moment}, which is no moment" in outcome.text
-    assert [path.name for path in present.home.glob("*.duckdb*")] == ["pidgin.duckdb"]
+    assert not list(present.home.rglob("*_as_of_*.duckdb"))
 
 
 def test_moment_as_yaml_reads_it(present: Project) -> None:
     """A moment without quotes is a date to YAML."""
     outcome = present.build(*WITHOUT_TESTS, "--vars", "as_of: 2026-03-02")
     assert outcome.success
-    path = present.home / "pidgin_as_of_2026-03-02.duckdb"
+    path = working_file(present.home / "pidgin_as_of_2026-03-02.duckdb")
     with duckdb.connect(str(path), read_only=True) as connection:
         found = connection.execute("select count(*) from conversations").fetchone()
     assert found == (2,)

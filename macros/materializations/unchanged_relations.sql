@@ -1,0 +1,183 @@
+{#- Seeds, views and tables as dbt and dbt-duckdb make them, but one of which nothing has changed stays:
+    neither its own definition nor, for tables, a relation below it. Making it anew costs dbt more than
+    the database, and there are more than fifty at every build.
+    docs/decisions/0013-unchanged-relations.md says why this is right. -#}
+{% materialization seed, adapter='duckdb' -%}
+    {%- set change = change_of_relation(model.checksum.checksum) -%}
+    {%- if not change -%}
+        {#- dbt asks for the rows that were loaded: none. -#}
+        {%- do store_result('agate_table', response='OK', agate_table=run_query('select 0 as rows_loaded where false')) -%}
+        {{ return(unchanged_relation()) }}
+    {%- endif -%}
+    {%- do begin_change(change) -%}
+    {%- set made = dbt.materialization_seed_default() -%}
+    {%- do end_change(change) -%}
+    {{ return(made) }}
+{%- endmaterialization %}
+
+{% materialization view, adapter='duckdb' -%}
+    {%- set change = change_of_relation(sql) -%}
+    {%- if not change %}{{ return(unchanged_relation()) }}{% endif -%}
+    {%- do begin_change(change) -%}
+    {%- set made = dbt.materialization_view_default() -%}
+    {%- do end_change(change) -%}
+    {{ return(made) }}
+{%- endmaterialization %}
+
+{% materialization table, adapter='duckdb', supported_languages=['sql', 'python'] -%}
+    {%- set change = change_of_relation(sql) -%}
+    {%- if not change %}{{ return(unchanged_relation()) }}{% endif -%}
+    {%- do begin_change(change) -%}
+    {%- set made = dbt.materialization_table_duckdb() -%}
+    {%- do end_change(change) -%}
+    {{ return(made) }}
+{%- endmaterialization %}
+
+{#- What is compiled differs between the first and the following builds, so its source counts. -#}
+{% materialization incremental, adapter='duckdb', supported_languages=['sql', 'python'] -%}
+    {%- set change = change_of_relation(model.raw_code) -%}
+    {%- if not change %}{{ return(unchanged_relation()) }}{% endif -%}
+    {%- do begin_change(change) -%}
+    {%- set made = dbt.materialization_incremental_duckdb() -%}
+    {%- do end_change(change) -%}
+    {{ return(made) }}
+{%- endmaterialization %}
+
+{#- What dbt wants to hear of a relation that stays. -#}
+{% macro unchanged_relation() %}
+    {% call noop_statement('main', 'NO-OP', 'NO-OP') %}{{ sql }}{% endcall %}
+    {{- return({'relations': [load_cached_relation(this)]}) -}}
+{% endmacro %}
+
+{#- What the present relation is to be made of, or none if it stands as it would be made. -#}
+{% macro change_of_relation(source) %}
+    {%- if graph.get('pidgin_relations') is none %}{% do read_noted_relations() %}{% endif -%}
+    {%- set noted = graph.pidgin_relations.get(model.unique_id) -%}
+    {%- set definition = local_md5([graph.pidgin_code, model.config.materialized, source] | join('\n')) -%}
+    {%- set inputs = states_below(model) -%}
+    {%- set files_to_read = graph.pidgin_files_to_read.get(model.unique_id) -%}
+    {%- set stands = load_cached_relation(this) -%}
+    {%- if noted and stands and not should_full_refresh()
+        and noted.definition == definition
+        and stands.is_view == (model.config.materialized == 'view')
+        and (stands.is_view or (inputs and noted.inputs == inputs))
+        and (files_to_read == [] or not reads_files(model)) -%}
+        {{- return(none) -}}
+    {%- endif -%}
+    {{- return({'definition': definition, 'inputs': inputs}) -}}
+{% endmacro %}
+
+{#- Models that read files are looked at by every build. Those that list first what there is to read note
+    it here, and stay if that is nothing. -#}
+{% macro note_files_to_read(files) %}
+    {%- if execute and graph.get('pidgin_files_to_read') is not none and is_incremental() -%}
+        {%- do graph.pidgin_files_to_read.update({model.unique_id: files}) -%}
+    {%- endif -%}
+{% endmacro %}
+
+{% macro reads_files(node) %}
+    {%- for id in node.depends_on.nodes if id.startswith('source.') %}{{ return(true) }}{% endfor -%}
+    {{- return(false) -}}
+{% endmacro %}
+
+{#- Forgets what is noted of a relation before it is changed: killed in the middle, it is made again. -#}
+{% macro begin_change(change) %}
+    {%- set names = [] if is_compared_by_rows(model) else [model.unique_id] -%}
+    {%- if config.get('persist_docs', {}).get('columns') %}{% do names.append('comments') %}{% endif -%}
+    {#- Of two threads that come to the same name, one finds it. -#}
+    {%- for name in names if graph.pidgin_relations.pop(name, none) -%}
+        {%- do run_query("delete from staging.relations where name = " ~ sql_string(name)) -%}
+    {%- endfor -%}
+{% endmacro %}
+
+{#- Notes what a relation was made of. What was read from files, its inputs do not tell: a store counts
+    as another one after each reading. -#}
+{% macro end_change(change) %}
+    {%- set content = invocation_id if reads_files(model) else '' -%}
+    {%- if is_compared_by_rows(model) -%}
+        {%- set content = run_query(
+            "select count(*) || ' ' || coalesce(sum(hash(listed)), 0) from " ~ this.include(database = false) ~ " as listed"
+        ).rows[0][0] -%}
+    {%- endif -%}
+    {%- do note_relation(model.unique_id, change.definition, change.inputs, content) -%}
+{% endmacro %}
+
+{#- Lists of files are short, and made by every build. -#}
+{% macro is_compared_by_rows(node) %}
+    {{- return(reads_files(node) and node.config.full_refresh != false) -}}
+{% endmacro %}
+
+{% macro note_relation(name, definition, inputs='', content='') %}
+    {%- set note = {'definition': definition, 'inputs': inputs or '', 'content': content} -%}
+    {%- if graph.pidgin_relations.get(name) == note %}{{ return('') }}{% endif -%}
+    {%- do run_query(
+        "delete from staging.relations where name = " ~ sql_string(name)
+        ~ "; insert into staging.relations values (" ~ sql_strings([name] + note.values() | list) ~ ")"
+    ) -%}
+    {%- do graph.pidgin_relations.update({name: note}) -%}
+{% endmacro %}
+
+{#- One value for all that a node is made of; none if one of its inputs is not known. -#}
+{% macro states_below(node) %}
+    {%- set states = [] -%}
+    {%- for id in node.depends_on.nodes or [] if not id.startswith('source.') -%}
+        {%- do states.append(state_of(id)) -%}
+    {%- endfor -%}
+    {{- return(none if none in states else local_md5(states | join(' '))) -}}
+{% endmacro %}
+
+{#- A value that changes with what a relation holds. A view holds what is below it. -#}
+{% macro state_of(id) %}
+    {%- set noted = graph.pidgin_relations.get(id) -%}
+    {%- if not noted %}{{ return(none) }}{% endif -%}
+    {%- set node = graph.nodes[id] -%}
+    {%- set inputs = states_below(node) if node.config.materialized == 'view' else noted.inputs -%}
+    {{- return(local_md5([noted.definition, inputs, noted.content] | join(' ')) if inputs is not none) -}}
+{% endmacro %}
+
+{#- Before a build: what is noted of the relations that stand, and what decides about all of them, the
+    project's files and settings, DuckDB, and the command's own variables. -#}
+{% macro read_noted_relations() %}
+    {%- do run_query(
+        "create schema if not exists staging; create table if not exists staging.relations"
+        ~ " (name varchar, definition varchar, inputs varchar, content varchar)"
+    ) -%}
+    {%- set relations = {} -%}
+    {%- for row in run_query("from staging.relations").rows -%}
+        {%- do relations.update({row[0]: {'definition': row[1], 'inputs': row[2], 'content': row[3]}}) -%}
+    {%- endfor -%}
+    {%- if relations and relations.get('catalog', {}).get('definition') != present_catalog() -%}
+        {#- A build was stopped, or somebody else changed something. -#}
+        {%- do run_query("delete from staging.relations") -%}
+        {%- do relations.clear() -%}
+    {%- endif -%}
+    {%- set settings = [
+        pidgin_output_dir(), pidgin_archive_dir(), pidgin_timezone(), has_plugin(), flags.EMPTY,
+        invocation_args_dict.vars, dbt_version
+    ] -%}
+    {%- set code = run_query("select version() || " ~ code_version(
+        ['dbt_project.yml', 'models/**/*.sql', 'models/**/*.yml', 'macros/**/*.sql', 'seeds/**/*.yml'],
+        settings = settings | join('\n')
+    )).rows[0][0] -%}
+    {%- do graph.update({'pidgin_relations': relations, 'pidgin_code': code, 'pidgin_files_to_read': {}}) -%}
+{% endmacro %}
+
+{#- A hash of all columns and comments but those of what publishing adds behind it. DuckDB does not write
+    the SQL of a view in the same way each time. -#}
+{% macro present_catalog() %}
+    {{- return(run_query(
+        "select md5(string_agg(entry, chr(10) order by entry)) from ("
+        ~ "select concat_ws(' ', schema_name, table_name, column_name, data_type, comment) as entry"
+        ~ " from duckdb_columns() where database_name = current_database() and not internal"
+        ~ " union all select concat_ws(' ', schema_name, view_name, comment)"
+        ~ " from duckdb_views() where database_name = current_database() and not internal"
+        ~ " union all select concat_ws(' ', schema_name, table_name, comment)"
+        ~ " from duckdb_tables() where database_name = current_database() and not internal)"
+        ~ " where not starts_with(entry, 'staging published_state')"
+    ).rows[0][0]) -}}
+{% endmacro %}
+
+{#- Whoever changes tables outside the models has the next build look at all of them. -#}
+{% macro forget_noted_relations() %}
+    {%- do run_query("drop table if exists staging.relations") -%}
+{% endmacro %}

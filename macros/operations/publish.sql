@@ -1,0 +1,48 @@
+{#- Publishes what a whole green build leaves, unless it is what is published already; returns a
+    sentence about it, or none where it is not for this command to say.
+    docs/decisions/0012-publishing.md says why. -#}
+{% macro publish(results) %}
+    {%- if not has_plugin() or flags.WHICH not in ('build', 'run', 'seed', 'snapshot') -%}{{ return(none) }}{%- endif -%}
+    {%- set obstacle = publishing_obstacle(results) -%}
+    {%- if obstacle -%}
+        {{- return("not published, because " ~ obstacle ~ ": it stays as the last whole build left it") -}}
+    {%- endif -%}
+    {%- set warehouse = warehouse_path() -%}
+    {%- set digest = run_query(
+        "select md5(string_agg(concat_ws(' ', name, definition, inputs, content), chr(10) order by name)) from staging.relations"
+    ).rows[0][0] -%}
+    {%- if digest == run_query("select published_digest(" ~ sql_string(warehouse) ~ ")").rows[0][0] -%}
+        {{- return("unchanged") -}}
+    {%- endif -%}
+    {%- do run_query(
+        "begin; create or replace table staging.published_state as select " ~ sql_string(digest)
+        ~ " as digest, now() as published_at; commit"
+    ) -%}
+    {%- do run_query("checkpoint") -%}
+    {%- set problem = run_query("select publish(" ~ sql_string(warehouse) ~ ")").rows[0][0] -%}
+    {%- if problem -%}
+        {{ exceptions.raise_compiler_error(printable(
+            "The build is green, but " ~ warehouse ~ " could not be replaced (" ~ problem
+            ~ "), and stays as it was. The next dbt build tries again."
+        )) }}
+    {%- endif -%}
+    {{- return("published") -}}
+{% endmacro %}
+
+{#- Why a build is not published: only a whole green one is. -#}
+{% macro publishing_obstacle(results) %}
+    {%- if flags.WHICH != 'build' -%}{{ return("only a whole dbt build is") }}{%- endif -%}
+    {%- if flags.EMPTY -%}{{ return("it was built without data") }}{%- endif -%}
+    {%- set selections = [] -%}
+    {%- for option in ['select', 'exclude', 'selector', 'resource_types', 'exclude_resource_types'] -%}
+        {%- if invocation_args_dict.get(option) %}{% do selections.append(option) %}{% endif -%}
+    {%- endfor -%}
+    {%- if selections -%}{{ return("only a part of it was built") }}{%- endif -%}
+    {%- set failures = [] -%}
+    {%- for result in results if (result.status | string) not in ('success', 'pass', 'warn', 'no-op') -%}
+        {%- do failures.append(result.node.name) -%}
+    {%- endfor -%}
+    {%- if failures -%}
+        {{- return(counted(failures | length, 'step') ~ " of the build failed or did not run") -}}
+    {%- endif -%}
+{% endmacro %}

@@ -1,0 +1,105 @@
+"""The command ``pidgin-analytics export``."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import click
+import duckdb
+
+from pidgin_analytics import exports, settings
+
+
+@click.command(short_help="Write tables as Parquet, CSV, a workbook or a corpus.")
+@click.argument("tables", nargs=-1, metavar="TABLE...")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FOLDER",
+    help="Where the files go; made if it is not there.",
+)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(exports.FORMATS),
+    required=True,
+    help="convokit takes no TABLE: it writes the conversations as a corpus.",
+)
+@click.option(
+    "--experiment",
+    "experiments",
+    multiple=True,
+    metavar="ID",
+    help="Only this experiment; may be given more than once.",
+)
+@click.option(
+    "--overwrite", is_flag=True, help="Replace files of the same names that are there."
+)
+def export(
+    tables: tuple[str, ...],
+    folder: Path,
+    file_format: str,
+    experiments: tuple[str, ...],
+    overwrite: bool,
+) -> None:
+    """Write tables of the warehouse into a folder, with a codebook.
+
+    TABLE is a mart, such as messages, or a view, such as analysis.turns.
+    """
+    # Late, because that module takes this command in.
+    from pidgin_analytics.command_line import PROJECT, counted, printable, say
+
+    # In the user's folder, before the project's.
+    folder = folder.absolute()
+    if file_format == "convokit" and tables:
+        raise click.UsageError("convokit takes no TABLE: it writes the conversations.")
+    if file_format != "convokit" and not tables:
+        raise click.UsageError("Name at least one TABLE.")
+    try:
+        with contextlib.chdir(PROJECT), contextlib.closing(_opened()) as connection:
+            if file_format == "convokit":
+                exported = exports.export_corpus(
+                    connection, folder, experiments=experiments, overwrite=overwrite
+                )
+            else:
+                exported = exports.export_tables(
+                    connection,
+                    tables,
+                    folder,
+                    file_format,
+                    experiments=experiments,
+                    overwrite=overwrite,
+                )
+    except exports.ExportError as error:
+        raise click.ClickException(printable(str(error))) from error
+    except (duckdb.Error, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise click.ClickException(
+            printable(f"Nothing could be exported to {folder}: {reason}")
+        ) from error
+    for one in exported:
+        changes = f" ({one.changes})" if one.changes else ""
+        say(f"{one.table}: {counted(one.rows, 'row')}, {one.path}{changes}")
+
+
+def _opened() -> duckdb.DuckDBPyConnection:
+    """Open the warehouse for reading only, with the memory that a build may take."""
+    warehouse = Path(settings.warehouse())
+    if not warehouse.exists():
+        raise exports.ExportError(
+            f"There is no warehouse {warehouse.absolute()}; dbt build makes it."
+        )
+    try:
+        return duckdb.connect(
+            str(warehouse),
+            read_only=True,
+            config={"memory_limit": settings.setting("PIDGIN_MEMORY_LIMIT", "4GB")},
+        )
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise exports.ExportError(
+            f"The warehouse {warehouse.absolute()} cannot be opened: {reason}"
+        ) from error

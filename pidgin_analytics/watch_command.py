@@ -1,0 +1,51 @@
+"""The command ``pidgin-analytics watch``."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+import click
+
+from pidgin_analytics import settings
+
+
+@click.command(short_help="Keep the warehouse up to date while experiments run.")
+@click.option(
+    "--interval",
+    type=click.IntRange(min=1),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="Between two refreshes, when files change and no conversation ends.",
+)
+@click.option("--once", is_flag=True, help="Refresh once and end, as for cron.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print events as JSON, one a line."
+)
+def watch(interval: int, once: bool, as_json: bool) -> None:
+    """Keep the warehouse up to date while experiments run.
+
+    Refreshes at once when a conversation ends, and every --interval seconds if a file
+    changed. Shows what runs; prints plain lines where there is no terminal. Ctrl-C
+    ends it.
+    """
+    # Late, because these take the other commands in, and seconds.
+    from pidgin_analytics import watch as watching
+    from pidgin_analytics import watch_view
+    from pidgin_analytics.command_line import printable
+
+    display: watch_view.Display
+    if as_json:
+        display = watch_view.JsonDisplay()
+    elif sys.stdout.isatty() and not once:
+        display = watch_view.LiveDisplay()
+    else:
+        display = watch_view.LineDisplay()
+    with contextlib.chdir(settings.PROJECT):
+        try:
+            succeeded = watching.Watch(display, interval).run(is_once=once)
+        except watching.WatchError as error:
+            raise click.ClickException(printable(str(error))) from error
+    if once and not succeeded:
+        sys.exit(1)
