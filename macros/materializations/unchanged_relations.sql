@@ -91,15 +91,16 @@
 {% endmacro %}
 
 {#- Notes what a relation was made of. What was read from files, its inputs do not tell: a store counts
-    as another one after each reading. -#}
+    as another one after each reading. So does a relation of whose inputs one is not known. -#}
 {% macro end_change(change) %}
+    {%- set inputs = change.inputs or invocation_id -%}
     {%- set content = invocation_id if reads_files(model) else '' -%}
     {%- if is_compared_by_rows(model) -%}
         {%- set content = run_query(
             "select count(*) || ' ' || coalesce(sum(hash(listed)), 0) from " ~ this.include(database = false) ~ " as listed"
         ).rows[0][0] -%}
     {%- endif -%}
-    {%- do note_relation(model.unique_id, change.definition, change.inputs, content) -%}
+    {%- do note_relation(model.unique_id, change.definition, inputs, content) -%}
 {% endmacro %}
 
 {#- Lists of files are short, and made by every build. -#}
@@ -108,7 +109,7 @@
 {% endmacro %}
 
 {% macro note_relation(name, definition, inputs='', content='') %}
-    {%- set note = {'definition': definition, 'inputs': inputs or '', 'content': content} -%}
+    {%- set note = {'definition': definition, 'inputs': inputs, 'content': content} -%}
     {%- if graph.pidgin_relations.get(name) == note %}{{ return('') }}{% endif -%}
     {%- do run_query(
         "delete from staging.relations where name = " ~ sql_string(name)
