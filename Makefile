@@ -86,6 +86,8 @@ lock:
 		pyproject.toml --group build --output-file requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 		pyproject.toml --group build --group dev --output-file requirements-dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
+		pyproject.toml --extra embeddings --group build --output-file requirements-embeddings.lock
 
 clean:
 	rm -rf $(VENV) target logs

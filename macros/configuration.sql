@@ -76,3 +76,12 @@
     {%- endfor -%}
     {{- return(thresholds | join(' ')) -}}
 {% endmacro %}
+
+{#- The model that makes vectors of texts; empty if none shall. Only Python can ask a model, so
+    without the plugin there are no vectors. -#}
+{% macro embedding_model() %}
+    {%- set model = setting('pidgin_embedding_model', '') -%}
+    {%- set plugins = (target.plugins or []) | map(attribute='module') | list -%}
+    {%- if model in ('', 'none') or 'pidgin_analytics.dbt_plugin' not in plugins -%}{{ return('') }}{%- endif -%}
+    {{- return('universal-sentence-encoder-multilingual-3' if model == 'default' else model) -}}
+{% endmacro %}

@@ -21,6 +21,7 @@ from pidgin_analytics import (
     legacy,
     legacy_import,
     publishing,
+    search_command,
     settings,
     watch_command,
 )
@@ -30,7 +31,7 @@ PROJECT = Path(settings.PROJECT)
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Archive conversations of Pidgin, bring them back, forget or export them.
+    """Archive conversations of Pidgin, bring them back, forget, export or search them.
 
     Folders are those of the environment (PIDGIN_OUTPUT_DIR, PIDGIN_ARCHIVE_DIR,
     PIDGIN_WAREHOUSE), as for dbt build.
@@ -38,6 +39,7 @@ def main() -> None:
 
 
 main.add_command(export_command.export)
+main.add_command(search_command.search)
 main.add_command(watch_command.watch)
 
 

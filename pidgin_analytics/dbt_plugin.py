@@ -21,7 +21,7 @@ from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
-from pidgin_analytics import archives, logs, publishing, settings
+from pidgin_analytics import archives, embeddings, logs, publishing, settings
 
 # With the types of what they take and give.
 FILE_FUNCTIONS = (
@@ -38,6 +38,7 @@ FILE_FUNCTIONS = (
     (archives.restore_archive, ["VARCHAR", "VARCHAR", "VARCHAR[]"], "BIGINT"),
     (publishing.published_digest, ["VARCHAR"], "VARCHAR"),
     (publishing.publish, ["VARCHAR"], "VARCHAR"),
+    (embeddings.embedding_problem, ["VARCHAR"], "VARCHAR"),
 )
 
 
@@ -183,7 +184,8 @@ class Plugin(BasePlugin):
 
         ``zlib_compressed_size(VARCHAR) -> BIGINT`` is NULL for NULL. The functions of
         ``archives``, ``logs`` and ``settings`` take and give what their signatures say
-        and look at files.
+        and look at files. ``embedding_of(text, model) -> FLOAT[]`` loads the model when
+        the first text comes.
         """
         if self._opened is not None:
             self._opened.close()
@@ -198,6 +200,14 @@ class Plugin(BasePlugin):
                 null_handling="special",
                 side_effects=looks_at_files,
             )
+        conn.create_function(  # type: ignore[call-overload]
+            "embedding_of",
+            embeddings.embeddings_of,
+            ["VARCHAR", "VARCHAR"],
+            "FLOAT[]",
+            type="arrow",
+            null_handling="special",
+        )
         for function, arguments, result in FILE_FUNCTIONS:
             conn.create_function(  # type: ignore[call-overload]
                 function.__name__,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import tempfile
 import threading
 import time
@@ -57,6 +58,8 @@ RESERVED = ("main", "memory", "system", "temp")
 CLOSED = "The warehouse is closed."
 # Python objects are made while no other thread of Python runs, so few at a time.
 ROWS_AT_ONCE = 1_000
+# Of a query that found nothing, what is looked at.
+LONGEST_QUERY, MOST_WORDS = 10_000, 32
 
 CONVERSATIONS = """
     select * from analysis.conversations
@@ -71,6 +74,85 @@ TURNS = """
     order by experiment_id, conversation_id, turn_number
 """
 DASHBOARD = "select * from experiment_dashboard order by created_at, experiment_id"
+SEARCH = """
+    select
+        hits.conversation_id,
+        hits.experiment_id,
+        experiments.name as experiment_name,
+        hits.turn_number,
+        hits.agent_id,
+        if(
+            hits.agent_id = 'agent_a',
+            conversations.agent_a_model,
+            conversations.agent_b_model
+        ) as model,
+        hits.text_kind,
+        hits.sent_at,
+        hits.score,
+        hits.snippet
+    from search_messages(
+        $query,
+        max_hits := $limit,
+        of_experiment := $experiment,
+        of_model := $model,
+        of_agent := $agent,
+        from_turn := $from_turn,
+        to_turn := $to_turn,
+        since := $since,
+        marks := $marks
+    ) as hits
+    inner join conversations
+        on hits.conversation_id = conversations.conversation_id
+    left join experiments
+        on hits.experiment_id = experiments.experiment_id
+    order by
+        hits.score desc,
+        hits.conversation_id,
+        hits.turn_number,
+        hits.agent_id,
+        hits.text_kind
+"""
+# Words that no text holds, and those that differ from them in the fewest letters.
+NEAR_WORDS = """
+    with
+    asked as (select unnest($words) as word),
+    known as (
+        select distinct unnest([word, search_words]) as word
+        from intermediate.int_word_postings
+        where word != ''
+    ),
+    parts as (
+        select distinct unnest(string_split(word, ' ')) as word
+        from known
+        where word is not null
+    ),
+    unknown as (from asked anti join parts using (word)),
+    distances as (
+        select
+            unknown.word,
+            parts.word as near,
+            damerau_levenshtein(unknown.word, parts.word) as distance
+        from unknown
+        inner join parts
+            on abs(length(unknown.word) - length(parts.word)) <= 2
+    )
+    select
+        unknown.word,
+        coalesce(
+            (
+                list(distances.near order by distances.distance, distances.near)
+                filter (where distances.near is not null)
+            )[:3],
+            []
+        ) as near_words
+    from unknown
+    left join distances
+        on
+            unknown.word = distances.word
+            and distances.distance <= if(length(unknown.word) < 5, 1, 2)
+    group by unknown.word
+    order by unknown.word
+"""
 
 
 class WarehouseError(Exception):
@@ -284,6 +366,39 @@ def _pandas(cursor: DuckDBPyConnection) -> pd.DataFrame:
     return cursor.df()
 
 
+def _search(
+    query: str,
+    experiment: str | None,
+    model: str | None,
+    agent: str | None,
+    turns: tuple[int | None, int | None],
+    since: datetime | None,
+    limit: int | None,
+    marks: tuple[str, str],
+) -> dict[str, object]:
+    """Make the parameters of a search."""
+    if limit is not None and limit < 0:
+        raise WarehouseError("The limit of a search cannot be negative.")
+    return {
+        # Halves of a character are none, and DuckDB takes characters only.
+        "query": query.encode(errors="replace").decode(),
+        "limit": limit,
+        "experiment": experiment,
+        "model": model,
+        "agent": agent,
+        "from_turn": turns[0],
+        "to_turn": turns[1],
+        "since": since,
+        "marks": list(marks),
+    }
+
+
+def _asked_words(query: str) -> dict[str, object]:
+    """Make the parameters of a look for near words."""
+    words = re.findall(r"\w+", query.lower()[:LONGEST_QUERY])
+    return {"words": list(dict.fromkeys(words))[:MOST_WORDS]}
+
+
 def _next(stream: Iterator[T]) -> T | None:
     return next(stream, None)
 
@@ -419,6 +534,52 @@ class _Reader:
             One row per experiment, by its time of creation and id.
         """
         return self.fetch(DASHBOARD)
+
+    def search(
+        self,
+        query: str,
+        *,
+        experiment: str | None = None,
+        model: str | None = None,
+        agent: str | None = None,
+        turns: tuple[int | None, int | None] = (None, None),
+        since: datetime | None = None,
+        limit: int | None = 20,
+        marks: tuple[str, str] = ("«", "»"),
+    ) -> list[Row]:
+        """Find messages and thinking by their words, best first.
+
+        Args:
+            query: Words in any order, ``"phrases"``, ``-without``, ``prefix*``; see
+                ``search_messages``, which ranks by BM25.
+            experiment: Only this one, by id or name.
+            model: Only what this model said, by its name in ``conversations``.
+            agent: Only ``agent_a`` or ``agent_b``.
+            turns: First and last turn, counted from 0; None for any.
+            since: Only what was said at or after this moment.
+            limit: How many at most; None for all.
+            marks: What stands before and behind a word in ``snippet``.
+
+        Returns:
+            One row per text: ids and name of the experiment, turn, agent and its model,
+            ``text_kind`` (message or thinking), time, ``score`` and ``snippet``.
+
+        Raises:
+            WarehouseError: as ``fetch`` does, or the limit is negative.
+            duckdb.Error: the warehouse was built before there was a search.
+        """
+        return self.fetch(
+            SEARCH,
+            _search(query, experiment, model, agent, turns, since, limit, marks),
+        )
+
+    def near_words(self, query: str) -> dict[str, list[str]]:
+        """Return which words of a query no text holds, each with the nearest that are.
+
+        Near is what differs in one letter, or two in words of five and more.
+        """
+        rows = self.fetch(NEAR_WORDS, _asked_words(query))
+        return {row["word"]: row["near_words"] for row in rows}
 
 
 class Snapshot(_Reader):
@@ -670,6 +831,29 @@ class _AsyncReader:
     async def dashboard(self) -> list[Row]:
         """Return rows as ``Warehouse.dashboard`` does."""
         return await self.fetch(DASHBOARD)
+
+    async def search(
+        self,
+        query: str,
+        *,
+        experiment: str | None = None,
+        model: str | None = None,
+        agent: str | None = None,
+        turns: tuple[int | None, int | None] = (None, None),
+        since: datetime | None = None,
+        limit: int | None = 20,
+        marks: tuple[str, str] = ("«", "»"),
+    ) -> list[Row]:
+        """Find messages and thinking as ``Warehouse.search`` does."""
+        return await self.fetch(
+            SEARCH,
+            _search(query, experiment, model, agent, turns, since, limit, marks),
+        )
+
+    async def near_words(self, query: str) -> dict[str, list[str]]:
+        """Return words as ``Warehouse.near_words`` does."""
+        rows = await self.fetch(NEAR_WORDS, _asked_words(query))
+        return {row["word"]: row["near_words"] for row in rows}
 
 
 class AsyncSnapshot(_AsyncReader):

@@ -138,7 +138,29 @@
     {%- do run_query(
         "create or replace view " ~ ref('stg_archive__lines') ~ " as " ~ archived_lines(readable_archives())
     ) -%}
+    {%- do forget_vectors() -%}
     {%- do commit_operation() -%}
+{% endmacro %}
+
+{#- The vectors of texts that nobody else says. A build without a model knows no such table, but it may
+    be there. -#}
+{% macro forget_vectors() %}
+    {%- set vectors = adapter.get_relation(
+        database = target.database, schema = ref('stg_pidgin__event_lines').schema, identifier = 'text_embeddings'
+    ) -%}
+    {%- set conversations = load_relation(ref('conversations')) -%}
+    {%- set messages = load_relation(ref('messages')) -%}
+    {%- if vectors and conversations and messages -%}
+        {%- set texts -%}
+            select conversation_id, content from {{ messages }} where content is not null
+            union all
+            select conversation_id, initial_prompt from {{ conversations }} where initial_prompt is not null
+        {%- endset -%}
+        {%- do run_query(
+            "delete from " ~ vectors ~ " where content_hash not in (select md5(content)::uuid from (" ~ texts
+            ~ ") as texts where conversation_id not in (select id from chosen where kind = 'conversation'))"
+        ) -%}
+    {%- endif -%}
 {% endmacro %}
 
 {#- An archive of what is forgotten goes; one that holds other conversations, too, is written again

@@ -28,21 +28,24 @@
 {#- str.lower. It differs from letter by letter in two places: the dotted capital I becomes
     two characters, and a sigma that ends a word gets its final form: one with a cased
     letter before it and none behind it, passing over what does not part words. -#}
-{% macro lower_case(text) -%}
+{% macro lower_case(text, final_sigma_pattern=none) -%}
     lower(
         if(
             contains({{ text }}, 'Σ'),
             regexp_replace(
                 replace({{ text }}, 'İ', 'i̇'),
-                '([{{ cased_characters() }}][{{ case_ignorable_characters() }}]*)Σ'
-                || '([{{ case_ignorable_characters() }}]*'
-                || '(?:[^{{ cased_characters() }}{{ case_ignorable_characters() }}]|$))',
+                {{ final_sigma_pattern or "'" ~ final_sigma() ~ "'" }},
                 '\1ς\2',
                 'g'
             ),
             replace({{ text }}, 'İ', 'i̇')
         )
     )
+{%- endmacro %}
+
+{#- A sigma that ends a word, and what is around it. -#}
+{% macro final_sigma() -%}
+    ([{{ cased_characters() }}][{{ case_ignorable_characters() }}]*)Σ([{{ case_ignorable_characters() }}]*(?:[^{{ cased_characters() }}{{ case_ignorable_characters() }}]|$))
 {%- endmacro %}
 
 {#- str.strip. trim() would do, but reads the whole text letter by letter. -#}

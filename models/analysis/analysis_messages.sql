@@ -117,6 +117,14 @@ select
     {% for metric in message_metric_names() -%}
         message_metrics.{{ metric }},
     {% endfor %}
+    -- how near it is in meaning to what came before
+    {% for column in ['semantic_similarity_to_previous', 'semantic_similarity_to_prompt'] -%}
+        {% if embedding_model() -%}
+            message_semantics.{{ column }},
+        {% else -%}
+            cast(null as double) as {{ column }},
+        {% endif -%}
+    {% endfor %}
     -- what the model thought before it wrote
     thinking_traces.thinking_content,
     thinking_traces.thinking_tokens
@@ -129,6 +137,14 @@ left join message_metrics
         and messages.turn_number = message_metrics.turn_number
         and messages.agent_id = message_metrics.agent_id
 
+{% if embedding_model() -%}
+    left join {{ ref('message_semantics') }} as message_semantics
+        on
+            messages.conversation_id = message_semantics.conversation_id
+            and messages.turn_number = message_semantics.turn_number
+            and messages.agent_id = message_semantics.agent_id
+
+{% endif -%}
 left join thinking_traces
     on
         messages.conversation_id = thinking_traces.conversation_id

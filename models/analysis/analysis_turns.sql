@@ -107,6 +107,11 @@ select
     cast(turns.likeness[3] as double) as sentence_similarity,
     cast(turns.likeness[4] as double) as structure_similarity,
     turns.punctuation_similarity,
+    {% if embedding_model() -%}
+        if(turns.is_spoken, semantics_b.semantic_similarity_to_previous, null)
+    {%- else -%}
+        cast(null as double)
+    {%- endif %} as semantic_similarity,
     struct_extract(turns.lexical_metrics, 'vocabulary_size') as vocabulary_size,
     struct_extract(turns.lexical_metrics, 'type_token_ratio') as type_token_ratio,
 
@@ -161,3 +166,10 @@ left join message_metrics as metrics_b
         turns.conversation_id = metrics_b.conversation_id
         and turns.turn_number = metrics_b.turn_number
         and metrics_b.agent_id = 'agent_b'
+{% if embedding_model() %}
+    left join {{ ref('message_semantics') }} as semantics_b
+        on
+            turns.conversation_id = semantics_b.conversation_id
+            and turns.turn_number = semantics_b.turn_number
+            and semantics_b.agent_id = 'agent_b'
+{% endif %}

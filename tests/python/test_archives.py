@@ -663,7 +663,7 @@ def test_kill(built: Project, folder: OutputFolder, number: int) -> None:
     # From where the first file is written to where the last is removed.
     while process.poll() is None and not (folder.path / "archive").exists():
         time.sleep(0.001)
-    time.sleep(random.random() * (number + 1) / KILLS * 1.5)  # noqa: S311
+    time.sleep(random.random() * (number + 1) / KILLS * 1.5)
     process.kill()
     process.communicate()
     assert_same_contents(contents(built), marts)

@@ -150,7 +150,7 @@ def test_kill(update: Update, seconds: float, number: int) -> None:
     """A build that is killed leaves whole conversations, and the next heals all."""
     project = update.again()
     # Each kill in a part of the build of its own, anywhere in it.
-    moment = (number + random.random()) / KILLS * seconds  # noqa: S311
+    moment = (number + random.random()) / KILLS * seconds
     process = project.dbt_process("build", *WITHOUT_TESTS)
     until_writing(project, process)
     time.sleep(moment)

@@ -312,7 +312,7 @@ def made(count: int) -> list[tuple[str, Json]]:
 
     note()
     # Hypothesis makes some of what it made before; those would come one after another.
-    random.Random(count).shuffle(result)  # noqa: S311
+    random.Random(count).shuffle(result)
     return result
 
 

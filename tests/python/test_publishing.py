@@ -308,7 +308,7 @@ def test_kill(built: Project, number: int) -> None:
     while process.poll() is None and not (part if number % 2 else log).exists():
         time.sleep(0.0005)
     if not number % 2:
-        time.sleep(random.random() * 10)  # noqa: S311
+        time.sleep(random.random() * 10)
     process.kill()
     process.communicate()
     after = shown(built)

@@ -1,0 +1,181 @@
+{{
+    config(
+        materialized = 'incremental',
+        incremental_strategy = 'replace_changed_texts',
+        unique_key = ['conversation_id', 'text_kind'],
+        meta = {'fingerprints': 'int_texts'},
+        contract = {'enforced': true},
+    )
+}}
+
+with
+
+texts as (
+
+    select * from {{ ref('int_texts') }}
+
+),
+
+-- With all texts of a conversation or none: after a build of a selection their words may be
+-- of another state.
+changed_states as (
+
+    select
+        conversation_id,
+        text_kind,
+        fingerprint
+
+    from texts
+    {% if is_incremental() %}
+        where
+            (conversation_id, text_kind, fingerprint) not in (
+                select
+                    known.conversation_id,
+                    known.text_kind,
+                    known.fingerprint
+                from {{ this }} as known
+                where known.fingerprint is not null
+            )
+    {% endif %}
+
+    group by conversation_id, text_kind, fingerprint
+
+    having bool_and(token_text is not null)
+
+),
+
+changed_texts as materialized (
+
+    select
+        texts.conversation_id,
+        texts.agent_id,
+        texts.text_kind,
+        texts.turn_number,
+        texts.token_text,
+        texts.has_tokens,
+        texts.fingerprint
+
+    from texts
+
+    semi join changed_states
+        on
+            texts.conversation_id = changed_states.conversation_id
+            and texts.text_kind = changed_states.text_kind
+            and texts.fingerprint = changed_states.fingerprint
+
+),
+
+word_uses as (
+
+    select
+        conversation_id,
+        agent_id,
+        text_kind,
+        turn_number,
+        unnest({{ token_list('token_text') }}) as word
+
+    from changed_texts
+
+),
+
+-- Sorted afterwards, which is far cheaper than in the order of each list.
+words as (
+
+    select
+        conversation_id,
+        agent_id,
+        text_kind,
+        word,
+        list_sort(list(turn_number)) as turns
+
+    from word_uses
+
+    group by conversation_id, agent_id, text_kind, word
+
+),
+
+text_lengths as (
+
+    select
+        conversation_id,
+        agent_id,
+        text_kind,
+        turn_number,
+        if(has_tokens, null, token_text) as own_token_text,
+        {{ search_words('token_text') }} as search_words,
+        fingerprint
+
+    from changed_texts
+
+),
+
+totals as (
+
+    select
+        conversation_id,
+        agent_id,
+        text_kind,
+        list(turn_number order by turn_number) as turns,
+        list(
+            cast(if(search_words = '', 0, len(string_split(search_words, ' '))) as integer)
+            order by turn_number
+        ) as text_lengths,
+        if(
+            count(own_token_text) = 0, null, list(own_token_text order by turn_number)
+        ) as token_texts,
+        fingerprint
+
+    from text_lengths
+
+    group by conversation_id, agent_id, text_kind, fingerprint
+
+),
+
+postings as (
+
+    select
+        conversation_id,
+        agent_id,
+        text_kind,
+        word,
+        nullif({{ without_accents(search_words('word')) }}, word) as search_words,
+        turns,
+        cast(null as integer[]) as text_lengths,
+        cast(null as varchar[]) as token_texts,
+        cast(null as ubigint) as fingerprint
+
+    from words
+
+    union all
+
+    select
+        conversation_id,
+        agent_id,
+        text_kind,
+        '' as word,
+        null as search_words,
+        turns,
+        text_lengths,
+        token_texts,
+        fingerprint
+
+    from totals
+
+)
+
+select
+    conversation_id,
+    agent_id,
+    text_kind,
+    word,
+    search_words,
+    turns,
+    text_lengths,
+    token_texts,
+    fingerprint
+
+from postings
+
+-- So that a question about a word reads the rows of its neighbourhood only, and that what
+-- they share is stored once.
+order by search_words is not null, word, conversation_id, agent_id, text_kind
