@@ -25,7 +25,7 @@ CHECK     := PIDGIN_OUTPUT_DIR=sample_data/pidgin_output PIDGIN_ARCHIVE_DIR= PID
              DBT_TARGET_PATH=$(CHECK_DIR)/target DBT_LOG_PATH=$(CHECK_DIR)/logs DBT_PROFILES_DIR=.
 
 .DEFAULT_GOAL := build
-.PHONY: build test check-dbt check-python lint docs bench soak lock duckdb-2 clean
+.PHONY: build test check-dbt check-python lint docs embeddings bench soak lock duckdb-2 clean
 
 build: $(VENV)/.run
 	$(DBT) build
@@ -64,6 +64,9 @@ docs: $(VENV)/.run
 	$(CHECK) $(DBT) --quiet docs generate --static
 	cp $(CHECK_DIR)/target/static_index.html target/
 
+# A model that makes vectors of texts, for PIDGIN_EMBEDDING_MODEL.
+embeddings: $(VENV)/.embeddings
+
 # Random histories of the output folder, builds killed at random, any number in any place: hours.
 soak: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --numprocesses auto \
@@ -85,7 +88,7 @@ lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 		pyproject.toml --group build --output-file requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
-		pyproject.toml --group build --group dev --output-file requirements-dev.lock
+		pyproject.toml --extra embeddings --group build --group dev --output-file requirements-dev.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 		pyproject.toml --extra embeddings --group build --output-file requirements-embeddings.lock
 
@@ -107,6 +110,9 @@ $(BIN)/python:
 
 $(VENV)/.run: requirements.lock | $(BIN)/python
 	$(call install,requirements.lock)
+
+$(VENV)/.embeddings: requirements-embeddings.lock | $(BIN)/python
+	$(call install,requirements-embeddings.lock)
 
 $(VENV)/.dev: requirements-dev.lock | $(BIN)/python
 	$(call install,requirements-dev.lock)

@@ -6,6 +6,7 @@ dbt-duckdb calls it around opening the warehouse. Nothing needs it to build: the
 
 from __future__ import annotations
 
+import gc
 import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -125,6 +126,11 @@ class Plugin(BasePlugin):
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """Take the profile's settings."""
+        # dbt keeps the parsed project to its end; looking through it for what is no
+        # longer used took an eighth of a build.
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
         self._as_of = str(plugin_config.get("as_of", ""))
         present = str(plugin_config.get("present_warehouse", ""))
         self._present = Path(settings.warehouse_path(present))

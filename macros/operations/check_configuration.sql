@@ -5,7 +5,7 @@
             by now. -#}
         {%- do graph.update({
             'pidgin_resolved_paths': none, 'pidgin_logs_read': none, 'pidgin_relations': none,
-            'pidgin_files_to_read': none, 'changed_columns': {'models': [], 'stores': []},
+            'pidgin_to_read': none, 'changed_columns': {'models': [], 'stores': []},
         }) -%}
         {%- if flags.WHICH in ('build', 'run') -%}
             {%- do check_configuration() -%}

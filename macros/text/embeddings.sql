@@ -6,6 +6,7 @@
         {{ exceptions.raise_compiler_error(printable("PIDGIN_EMBEDDING_MODEL is set, but " ~ problem)) }}
     {%- endif -%}
     {%- set missing = run_query("select count(*) from (" ~ missing_texts ~ ")").rows[0][0] -%}
+    {%- do note_what_to_read([missing] if missing else []) -%}
     {%- if missing > 0 -%}
         {%- do say(
             counted(missing, 'text') ~ " without a vector; this build makes those of "

@@ -45,13 +45,13 @@ def questions() -> dict[str, str]:
     }
 
 
-def test_there_are_twenty_questions_each_with_its_sql() -> None:
+def test_each_question_has_its_sql() -> None:
     """Every question is asked in one block, and no block stands elsewhere."""
     assert [heading.split(".")[0] for heading in questions()] == [
-        str(number) for number in range(1, 21)
+        str(number) for number in range(1, len(questions()) + 1)
     ]
     assert all(questions().values())
-    assert QUESTIONS.count("```sql") == 20
+    assert QUESTIONS.count("```sql") == len(questions()) >= 20
 
 
 @pytest.mark.parametrize("question", questions())

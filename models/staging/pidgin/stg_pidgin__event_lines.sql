@@ -16,7 +16,7 @@
     this,
     ref('stg_archive__lines'),
 ) %}
-{%- do note_files_to_read(logs.files) %}
+{%- do note_what_to_read(logs.files) %}
 
 with
 

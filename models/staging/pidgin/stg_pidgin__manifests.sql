@@ -15,7 +15,7 @@
     "file_kind = 'manifest' and problem is null",
     ref('stg_archive__lines'),
 ) %}
-{%- do note_files_to_read(manifests) %}
+{%- do note_what_to_read(manifests) %}
 {%- set paths = manifests | map(attribute='path') | list %}
 {%- do set_named_files('pidgin_changed_manifests', paths) if execute %}
 {%- set mends_keys = manifests_repeat_keys(
