@@ -840,3 +840,5 @@ select
     snippet
 
 from snippets
+
+order by score desc, conversation_id asc, turn_number asc, agent_id asc, text_kind asc
