@@ -369,6 +369,54 @@ def queries(lab: Lab) -> None:
     ]
 
 
+def search(lab: Lab) -> None:
+    """Search: three words of a message, against DuckDB's full-text index."""
+    site = lab.plain_sites[-1]
+    corpus, build = site.corpus.label, site.cold_build
+    folder = site.home / "search"
+    folder.mkdir()
+    found = lab.task(
+        "compare_search",
+        warehouse=str(site.project.warehouse),
+        folder=str(folder),
+        queries=20 * max(3, lab.options.repeats),
+    ).value
+    ours, fts = found["ours"], found["fts"]
+    lab.results.ratios += [
+        Ratio(
+            "Search",
+            corpus,
+            "seconds, a query of three words, fts : search_messages",
+            ours["query"],
+            fts["query"],
+            "s",
+            "the ten best, with snippets of ours",
+        ),
+        Ratio(
+            "Search",
+            corpus,
+            "bytes, index of fts : int_word_postings",
+            ours["bytes"],
+            fts["bytes"],
+            "bytes",
+            "without the texts",
+        ),
+        Ratio(
+            "Search",
+            corpus,
+            "seconds, making the index, fts : int_word_postings",
+            build.seconds_of("int_word_postings"),
+            fts["build"],
+            "s",
+            "a refresh makes that of fts anew",
+        ),
+    ]
+    share = 100 * ours["bytes"] / build.warehouse_bytes
+    lab.results.figures.append(
+        Figure("Search", corpus, "int_word_postings in the warehouse", share, "%")
+    )
+
+
 def sizes(lab: Lab) -> None:
     """Bytes: logs, warehouse, marts, and the same data elsewhere."""
     for site in (lab.histories_site, lab.plain_sites[-1]):
@@ -482,6 +530,7 @@ PARTS: dict[str, Callable[[Lab], None]] = {
     "metrics": metrics,
     "builds": builds,
     "queries": queries,
+    "search": search,
     "bytes": sizes,
     "noop": noop,
     "memory": memory,

@@ -8,6 +8,7 @@ line.
 
 import json
 import logging
+import random
 import statistics
 import sys
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import duckdb_extension_fts  # type: ignore[import-untyped]
 from pidgin.database.import_service import ImportService
 from pidgin.metrics.flat_calculator import FlatMetricsCalculator
 
@@ -238,11 +240,93 @@ def compare_queries(*, warehouse: str, sqlite: str, repeats: int) -> list[Json]:
     return results
 
 
+def compare_search(*, warehouse: str, folder: str, queries: int) -> dict[str, Json]:
+    """Time searches for three words in a warehouse and in DuckDB's `fts`.
+
+    The words of a query are of one message, so that it finds something.
+    Both are asked for the ten best, in turn; `fts` for messages only.
+
+    Returns:
+        For each of the two the median seconds of a query, the bytes of the index and of
+        the texts that it needs, and for `fts` the seconds of making the index.
+    """
+    with duckdb.connect(warehouse, read_only=True) as connection:
+        texts = connection.execute(
+            "select token_text from intermediate.int_message_tokens"
+            " where len(string_split(token_text, ' ')) > 20"
+            " order by conversation_id, turn_number, agent_id"
+        ).fetchall()
+    # In the file format of the warehouse, so that the sizes compare.
+    postings = Path(folder) / "postings.duckdb"
+    with duckdb.connect(config={"storage_compatibility_version": "v1.4.0"}) as copying:
+        copying.execute(f"attach '{warehouse}' as pidgin (read_only)")
+        copying.execute(f"attach '{postings}' as copied")
+        copying.execute(
+            "create table copied.postings as from pidgin.intermediate.int_word_postings"
+        )
+    dice = random.Random(0)
+    asked = [
+        " ".join(dice.sample(sorted(set(text.split())), 3))
+        for (text,) in dice.choices(texts, k=queries)
+    ]
+    extension = next(
+        Path(duckdb_extension_fts.__path__[0]).rglob("fts.duckdb_extension")
+    )
+    with (
+        duckdb.connect(warehouse, read_only=True) as ours,
+        duckdb.connect(Path(folder) / "fts.duckdb") as theirs,
+    ):
+        theirs.execute(f"load '{extension}'")
+        theirs.execute(f"attach '{warehouse}' as warehouse (read_only)")
+        theirs.execute(
+            "create table texts as select row_number() over () as id, content"
+            " from warehouse.main.messages where is_spoken and content is not null"
+        )
+        theirs.execute("checkpoint")
+        text_bytes = (Path(folder) / "fts.duckdb").stat().st_size
+        begin = time.perf_counter()
+        theirs.execute(
+            "pragma create_fts_index('texts', 'id', 'content', stemmer = 'none',"
+            " stopwords = 'none', ignore = '[^a-z0-9_]+')"
+        )
+        made = time.perf_counter() - begin
+        theirs.execute("checkpoint")
+        seconds: dict[str, list[float]] = {"ours": [], "fts": []}
+        for query in asked:
+            for name, connection, sql in (
+                ("ours", ours, "from search_messages(?, max_hits := 10)"),
+                (
+                    "fts",
+                    theirs,
+                    "select * from (select *, fts_main_texts.match_bm25(id, ?,"
+                    " conjunctive := 1) as score from texts) where score is not null"
+                    " order by score desc limit 10",
+                ),
+            ):
+                begin = time.perf_counter()
+                hits = connection.execute(sql, [query]).fetchall()
+                seconds[name].append(time.perf_counter() - begin)
+                if not hits:
+                    raise ValueError(f"{name} does not find {query}")
+    fts_bytes = (Path(folder) / "fts.duckdb").stat().st_size - text_bytes
+    return {
+        "ours": {
+            "query": statistics.median(seconds["ours"]),
+            "bytes": postings.stat().st_size,
+        },
+        "fts": {
+            "query": statistics.median(seconds["fts"]),
+            "bytes": fts_bytes,
+            "build": made,
+        },
+    }
+
+
 TASKS: dict[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
         *(import_logs, calculate_metrics, count_values, tokenise, scan_lines),
-        *(scan_json, copy_marts, fill_era, compare_queries),
+        *(scan_json, copy_marts, fill_era, compare_queries, compare_search),
     )
 }
 
