@@ -21,6 +21,7 @@ QUICK = Options(
     calculator_turns=500,
     importer_turns=500,
     memory_turns=0,
+    watched_turns=10,
     repeats=1,
 )
 FULL = Options(
@@ -29,6 +30,7 @@ FULL = Options(
     calculator_turns=2_000,
     importer_turns=5_000,
     memory_turns=1_000_000,
+    watched_turns=100,
     repeats=3,
 )
 RESULTS = Path(__file__).parent / "results"
@@ -38,6 +40,7 @@ NUMBERS = {
     "calculator_turns": "turns that Pidgin's calculator gets",
     "importer_turns": "turns that Pidgin's importer gets",
     "memory_turns": "turns of the corpus that is built with 4 GB; 0 for none",
+    "watched_turns": "turns that a conversation goes on under `watch`",
     "repeats": "how often what is short is measured; the median counts",
 }
 

@@ -26,6 +26,7 @@ class Options:
         calculator_turns: how many of them Pidgin's calculator gets.
         importer_turns: how many of them Pidgin's importer gets.
         memory_turns: turns of the corpus that is built with a memory limit; 0 for none.
+        watched_turns: turns that a conversation goes on under `watch`.
         repeats: how often what is short is measured; the median counts.
     """
 
@@ -34,6 +35,7 @@ class Options:
     calculator_turns: int
     importer_turns: int
     memory_turns: int
+    watched_turns: int
     repeats: int
 
 

@@ -502,6 +502,40 @@ def hashes(folder: Path) -> dict[str, str]:
     }
 
 
+def watch(lab: Lab) -> None:
+    """Watch: from the end of a turn in the log to its row, and what that costs."""
+    site = lab.plain_sites[-1]
+    _ = site.cold_build
+    found = lab.task(
+        "watch_turns",
+        corpus_turns=site.corpus.turns,
+        project=str(site.project.project),
+        home=str(site.home),
+        warehouse=str(site.project.warehouse),
+        turns=lab.options.watched_turns,
+    ).value
+    corpus, delays = site.corpus.label, sorted(found["delays"])
+    note = f"{len(delays)} turns, --interval 1"
+    figures = {
+        "a turn is published after, median": delays[len(delays) // 2],
+        "a turn is published after, 95th percentile": delays[len(delays) * 95 // 100],
+    }
+    lab.results.figures += [
+        Figure("Watch", corpus, what, seconds, "s", note)
+        for what, seconds in figures.items()
+    ]
+    # The first refreshes load what all later ones use.
+    warm = found["states"][len(delays) // 3]
+    last = found["states"][-1]
+    for what, unit in (("bytes", "bytes"), ("threads", ""), ("files", "")):
+        for when, state in (("a third on", warm), ("the end", last)):
+            lab.results.figures.append(
+                Figure(
+                    "Watch", corpus, f"{what} of watch, at {when}", state[what], unit
+                )
+            )
+
+
 def memory(lab: Lab) -> None:
     """Memory limit: a first build of a large corpus, with 4 GB for DuckDB."""
     turns = lab.options.memory_turns
@@ -525,7 +559,7 @@ def seconds_of(builds_made: list[Build]) -> float:
     return statistics.median(build.run.seconds for build in builds_made)
 
 
-# In the order in which they run: the last two change their corpora.
+# In the order in which they run: the last three change their corpora.
 PARTS: dict[str, Callable[[Lab], None]] = {
     "metrics": metrics,
     "builds": builds,
@@ -535,5 +569,6 @@ PARTS: dict[str, Callable[[Lab], None]] = {
     "noop": noop,
     "memory": memory,
     "archive": archive,
+    "watch": watch,
     "refresh": refresh,
 }

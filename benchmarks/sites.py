@@ -79,7 +79,6 @@ class DbtProject:
             environment=clean_environment(
                 PIDGIN_OUTPUT_DIR=self.output_dir,
                 PIDGIN_WAREHOUSE=self.warehouse,
-                PIDGIN_PUBLISHED_DIR=self.home / "published",
                 **dict(self.settings),
             ),
             log=self.home / "dbt.txt",

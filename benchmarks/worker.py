@@ -10,6 +10,7 @@ import json
 import logging
 import random
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +23,9 @@ from pidgin.database.import_service import ImportService
 from pidgin.metrics.flat_calculator import FlatMetricsCalculator
 
 from benchmarks import comparison, era
+from benchmarks.corpus import Corpus, record
+from benchmarks.processes import clean_environment
+from pidgin_analytics import Warehouse
 
 NUMBER_TYPES = (
     *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
@@ -322,11 +326,88 @@ def compare_search(*, warehouse: str, folder: str, queries: int) -> dict[str, Js
     }
 
 
+def watch_turns(
+    *, corpus_turns: int, project: str, home: str, warehouse: str, turns: int
+) -> Json:
+    """Let a conversation go on under `watch --interval 1`, a turn after the other.
+
+    Returns:
+        Of each turn the seconds from its last line in the log until its row stands in
+        the warehouse that people open; after each turn the bytes, threads and open
+        files of `watch`.
+
+    Raises:
+        RuntimeError: `watch` ended.
+    """
+    corpus = Corpus(corpus_turns)
+    output = Path(home) / "pidgin_output"
+    recording = record(corpus, corpus.experiments - 1)
+    conversation = recording.add_conversation(corpus.conversations, 1)
+    recording.write(output, [conversation])
+    (log,) = output.rglob(f"events_{conversation.id}.jsonl")
+    program = subprocess.Popen(
+        [
+            *(sys.executable, "-c"),
+            "from pidgin_analytics.command_line import main; main()",
+            *("watch", "--interval", "1", "--json"),
+        ],
+        cwd=project,
+        env=clean_environment(
+            PIDGIN_OUTPUT_DIR=output,
+            PIDGIN_WAREHOUSE=warehouse,
+            DBT_TARGET_PATH=Path(home) / "target",
+            DBT_LOG_PATH=Path(home) / "logs",
+            PYTHONPATH=project,
+        ),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    dice = random.Random(0)
+    delays, states = [], []
+    with Warehouse(warehouse) as reader:
+        for number in range(turns + 1):
+            begin = time.perf_counter()
+            while reader.fetch(
+                "select count(*) as turns from turn_metrics where conversation_id = ?",
+                [conversation.id],
+            ) != [{"turns": number + 1}]:
+                if program.poll() is not None:
+                    raise RuntimeError(f"watch ended with {program.returncode}")
+                time.sleep(0.02)
+            # Of the first, how long the program takes to start.
+            if number:
+                delays.append(time.perf_counter() - begin)
+            states.append(_state_of(program.pid))
+            time.sleep(dice.uniform(0, 2))
+            written = len(conversation.lines)
+            conversation.add_turns(1)
+            with log.open("a", encoding="utf-8") as file:
+                file.writelines(f"{line}\n" for line in conversation.lines[written:])
+    program.terminate()
+    if program.wait(60):
+        raise RuntimeError(f"watch ended with {program.returncode}")
+    return {"delays": delays, "states": states}
+
+
+def _state_of(process: int) -> Json:
+    place = Path("/proc") / str(process)
+    status = dict(
+        line.split(":", 1)
+        for line in (place / "status").read_text(encoding="utf-8").splitlines()
+    )
+    return {
+        "bytes": int(status["VmRSS"].split()[0]) * 1024,
+        "threads": int(status["Threads"]),
+        "files": len(list((place / "fd").iterdir())),
+    }
+
+
 TASKS: dict[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
         *(import_logs, calculate_metrics, count_values, tokenise, scan_lines),
         *(scan_json, copy_marts, fill_era, compare_queries, compare_search),
+        watch_turns,
     )
 }
 
