@@ -1,5 +1,5 @@
-{#- Seeds, views and tables as dbt and dbt-duckdb make them, but one of which nothing has changed stays:
-    neither its own definition nor, for tables, a relation below it. Making it anew costs dbt more than
+{#- Seeds, views, functions and tables as dbt and dbt-duckdb make them, but one of which nothing has
+    changed stays: neither its own definition nor, for tables, a relation below it. Making it anew costs dbt more than
     the database, and there are more than fifty at every build.
     docs/decisions/0013-unchanged-relations.md says why this is right. -#}
 {% materialization seed, adapter='duckdb' -%}
@@ -33,6 +33,15 @@
     {{ return(made) }}
 {%- endmaterialization %}
 
+{% materialization table_function, adapter='duckdb' -%}
+    {%- set change = change_of_relation(sql) -%}
+    {%- if not change %}{{ return(unchanged_relation()) }}{% endif -%}
+    {%- do begin_change(change) -%}
+    {%- set made = dbt.materialization_table_function_duckdb() -%}
+    {%- do end_change(change) -%}
+    {{ return(made) }}
+{%- endmaterialization %}
+
 {#- What is compiled differs between the first and the following builds, so its source counts. -#}
 {% materialization incremental, adapter='duckdb', supported_languages=['sql', 'python'] -%}
     {%- set change = change_of_relation(model.raw_code) -%}
@@ -46,7 +55,7 @@
 {#- What dbt wants to hear of a relation that stays. -#}
 {% macro unchanged_relation() %}
     {% call noop_statement('main', 'NO-OP', 'NO-OP') %}{{ sql }}{% endcall %}
-    {{- return({'relations': [load_cached_relation(this)]}) -}}
+    {{- return({'relations': [load_cached_relation(this) or this]}) -}}
 {% endmacro %}
 
 {#- What the present relation is to be made of, or none if it stands as it would be made. -#}
@@ -56,11 +65,13 @@
     {%- set definition = local_md5([graph.pidgin_code, model.config.materialized, source] | join('\n')) -%}
     {%- set inputs = states_below(model) -%}
     {%- set to_read = graph.pidgin_to_read.get(model.unique_id) -%}
+    {#- dbt does not list functions. The catalog, which read_noted_relations compares, does. -#}
+    {%- set kind = model.config.materialized -%}
     {%- set stands = load_cached_relation(this) -%}
-    {%- if noted and stands and not should_full_refresh()
+    {%- if noted and not should_full_refresh()
         and noted.definition == definition
-        and stands.is_view == (model.config.materialized == 'view')
-        and (stands.is_view or (inputs and noted.inputs == inputs))
+        and (kind == 'table_function' or (stands and stands.is_view == (kind == 'view')))
+        and (kind in ('table_function', 'view') or (inputs and noted.inputs == inputs))
         and (to_read == [] or not reads_outside(model)) -%}
         {{- return(none) -}}
     {%- endif -%}
@@ -164,7 +175,7 @@
     {%- do graph.update({'pidgin_relations': relations, 'pidgin_code': code, 'pidgin_to_read': {}}) -%}
 {% endmacro %}
 
-{#- A hash of all columns and comments but those of what publishing adds behind it. DuckDB does not write
+{#- A hash of all columns, comments and functions but those of what publishing adds behind it. DuckDB does not write
     the SQL of a view in the same way each time. -#}
 {% macro present_catalog() %}
     {{- return(run_query(
@@ -174,7 +185,10 @@
         ~ " union all select concat_ws(' ', schema_name, view_name, comment)"
         ~ " from duckdb_views() where database_name = current_database() and not internal"
         ~ " union all select concat_ws(' ', schema_name, table_name, comment)"
-        ~ " from duckdb_tables() where database_name = current_database() and not internal)"
+        ~ " from duckdb_tables() where database_name = current_database() and not internal"
+        ~ " union all select concat_ws(' ', schema_name, function_name, parameters)"
+        ~ " from duckdb_functions() where database_name = current_database() and not internal"
+        ~ " and function_type = 'table_macro')"
         ~ " where not starts_with(entry, 'staging published_state')"
     ).rows[0][0]) -}}
 {% endmacro %}
