@@ -86,6 +86,8 @@ def search(
     # Late, because that module takes this command in.
     from pidgin_analytics.command_line import counted, printable, say
 
+    if not re.search(r"\w", query):
+        raise click.UsageError("Say which words to look for.")
     is_bold = not as_json and sys.stdout.isatty()
     try:
         with Warehouse() as warehouse, warehouse.snapshot() as snapshot:

@@ -21,7 +21,7 @@ settings.register_profile(
 settings.register_profile(
     "soak", max_examples=300, deadline=None, derandomize=False, print_blob=True
 )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "default")
 
 
 @pytest.fixture(scope="session")
