@@ -88,11 +88,13 @@ class Outcome:
     Attributes:
         error: Why it failed, in one line; None if it did not.
         is_published: Whether there is a new state.
+        is_whole: Whether what is published is what this build left.
         lines_read: Lines of the logs that it read.
     """
 
     error: str | None = None
     is_published: bool = False
+    is_whole: bool = False
     lines_read: int = 0
 
 
@@ -177,6 +179,8 @@ class Refresher:
         """Parse nothing yet."""
         self._manifest: Manifest | None = None
         self._parsed: Files = {}
+        # Whether a whole build of the parsed project was published.
+        self._can_select = False
 
     def refresh(self, say: Callable[[str], None]) -> Outcome:
         """Run a build.
@@ -188,19 +192,28 @@ class Refresher:
             project = project_files()
             if self._manifest is None or self._parsed != project:
                 self._manifest = None
+                gc.unfreeze()
                 parsed = dbtRunner().invoke([*OPTIONS, "--no-write-json", "parse"])
                 if not parsed.success:
                     return Outcome(error=_first_error(parsed, []))
                 self._manifest = parsed.result  # type: ignore[assignment]
                 self._parsed = project
-            return self._build(say)
+                self._can_select = False
+            if self._can_select:
+                outcome = self._build(say, "--selector", "refresh")
+                if outcome.error is not None or outcome.is_whole:
+                    return outcome
+                # Somebody has changed the tables meanwhile, by forgetting for example.
+            outcome = self._build(say)
+            self._can_select = outcome.error is None and outcome.is_whole
+            return outcome
         finally:
             # The lock on the working file goes with the connection, and what an error
             # passed through holds on to that.
             DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
             gc.collect()
 
-    def _build(self, say: Callable[[str], None]) -> Outcome:
+    def _build(self, say: Callable[[str], None], *selection: str) -> Outcome:
         outcome = Outcome()
         errors: list[str] = []
 
@@ -216,11 +229,14 @@ class Refresher:
                     count = int(found[1].replace(",", ""))
                     outcome = replace(outcome, lines_read=count)
                 elif text.startswith("Warehouse: "):
-                    is_published = text.endswith(", published.")
-                    outcome = replace(outcome, is_published=is_published)
+                    outcome = replace(
+                        outcome,
+                        is_published=text.endswith(", published."),
+                        is_whole=", not published" not in text,
+                    )
 
         runner = dbtRunner(self._manifest, callbacks=[take])
-        result = runner.invoke([*OPTIONS, "--no-write-json", "build"])
+        result = runner.invoke([*OPTIONS, "--no-write-json", "build", *selection])
         if not result.success:
             return Outcome(error=_first_error(result, errors))
         return outcome

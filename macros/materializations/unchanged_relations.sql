@@ -27,6 +27,9 @@
 {% materialization table, adapter='duckdb', supported_languages=['sql', 'python'] -%}
     {%- set change = change_of_relation(sql) -%}
     {%- if not change %}{{ return(unchanged_relation()) }}{% endif -%}
+    {%- if change.is_of_inputs and not config.get('contract').enforced -%}
+        {{ return(refresh_relation(change, 'create or replace table ' ~ this ~ ' as (' ~ sql ~ ')')) }}
+    {%- endif -%}
     {%- do begin_change(change) -%}
     {%- set made = dbt.materialization_table_duckdb() -%}
     {%- do end_change(change) -%}
@@ -46,11 +49,50 @@
 {% materialization incremental, adapter='duckdb', supported_languages=['sql', 'python'] -%}
     {%- set change = change_of_relation(model.raw_code) -%}
     {%- if not change %}{{ return(unchanged_relation()) }}{% endif -%}
+    {%- if change.is_of_inputs and config.get('contract').enforced -%}
+        {{ return(refresh_relation(change, changed_rows())) }}
+    {%- endif -%}
     {%- do begin_change(change) -%}
     {%- set made = dbt.materialization_incremental_duckdb() -%}
     {%- do end_change(change) -%}
     {{ return(made) }}
 {%- endmaterialization %}
+
+{#- Where only the inputs of a table have changed, what stands has the columns that it declares: dbt compared
+    them when it made it. So one statement does what dbt does in ten, and the note changes with the
+    rows, in the same transaction. -#}
+{% macro refresh_relation(change, statements) %}
+    {%- set notes_itself = not is_compared_by_rows(model) -%}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {% call statement('main') -%}
+        {{ statements }}
+        {%- if notes_itself %};
+            {{ note_statements(model.unique_id, note_of_change(change)) }}
+        {%- endif %}
+    {%- endcall %}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {%- do adapter.commit() -%}
+    {%- if notes_itself -%}
+        {%- do graph.pidgin_relations.update({model.unique_id: note_of_change(change)}) -%}
+    {%- else -%}
+        {%- do end_change(change) -%}
+    {%- endif -%}
+    {{- return({'relations': [this]}) -}}
+{% endmacro %}
+
+{#- What an incremental model does to its table: dbt's own strategies say so, too. -#}
+{% macro changed_rows() %}
+    {%- set changes = this.include(database = false, schema = false).incorporate(path = {'identifier': this.identifier ~ '__changes'}) -%}
+    create temporary table {{ changes }} as ({{ sql }});
+    {{ adapter.get_incremental_strategy_macro(context, config.get('incremental_strategy') or 'default')({
+        'target_relation': this,
+        'temp_relation': changes,
+        'unique_key': config.get('unique_key'),
+        'dest_columns': model.columns.values() | list,
+        'incremental_predicates': none
+    }) }};
+    drop table {{ changes }}
+{% endmacro %}
 
 {#- What dbt wants to hear of a relation that stays. -#}
 {% macro unchanged_relation() %}
@@ -75,7 +117,12 @@
         and (to_read == [] or not reads_outside(model)) -%}
         {{- return(none) -}}
     {%- endif -%}
-    {{- return({'definition': definition, 'inputs': inputs}) -}}
+    {{- return({
+        'definition': definition,
+        'inputs': inputs,
+        'is_of_inputs': noted and noted.definition == definition and stands and stands.is_table
+            and not should_full_refresh() and model.language == 'sql'
+    }) -}}
 {% endmacro %}
 
 {#- Models that read what is no relation are looked at by every build. Those that list first what there is
@@ -105,14 +152,21 @@
 {#- Notes what a relation was made of. What was read from elsewhere, its inputs do not tell: a store counts
     as another one after each reading. So does a relation of whose inputs one is not known. -#}
 {% macro end_change(change) %}
-    {%- set inputs = change.inputs or invocation_id -%}
-    {%- set content = invocation_id if reads_outside(model) else '' -%}
+    {%- set note = note_of_change(change) -%}
     {%- if is_compared_by_rows(model) -%}
-        {%- set content = run_query(
+        {%- do note.update({'content': run_query(
             "select count(*) || ' ' || coalesce(sum(hash(listed)), 0) from " ~ this.include(database = false) ~ " as listed"
-        ).rows[0][0] -%}
+        ).rows[0][0]}) -%}
     {%- endif -%}
-    {%- do note_relation(model.unique_id, change.definition, inputs, content) -%}
+    {%- do note_relation(model.unique_id, note.definition, note.inputs, note.content) -%}
+{% endmacro %}
+
+{% macro note_of_change(change) %}
+    {{- return({
+        'definition': change.definition,
+        'inputs': change.inputs or invocation_id,
+        'content': invocation_id if reads_outside(model) else ''
+    }) -}}
 {% endmacro %}
 
 {#- Lists of files are short, and made by every build. -#}
@@ -123,11 +177,16 @@
 {% macro note_relation(name, definition, inputs='', content='') %}
     {%- set note = {'definition': definition, 'inputs': inputs, 'content': content} -%}
     {%- if graph.pidgin_relations.get(name) == note %}{{ return('') }}{% endif -%}
-    {%- do run_query(
+    {%- do run_query(note_statements(name, note)) -%}
+    {%- do graph.pidgin_relations.update({name: note}) -%}
+{% endmacro %}
+
+{#- The statements that note it. -#}
+{% macro note_statements(name, note) %}
+    {{- return(
         "delete from staging.relations where name = " ~ sql_string(name)
         ~ "; insert into staging.relations values (" ~ sql_strings([name] + note.values() | list) ~ ")"
-    ) -%}
-    {%- do graph.pidgin_relations.update({name: note}) -%}
+    ) -}}
 {% endmacro %}
 
 {#- One value for all that a node is made of; none if one of its inputs is not known. -#}
@@ -169,7 +228,7 @@
         flags.EMPTY, invocation_args_dict.vars, dbt_version
     ] -%}
     {%- set code = run_query("select version() || " ~ code_version(
-        ['dbt_project.yml', 'models/**/*.sql', 'models/**/*.yml', 'macros/**/*.sql', 'seeds/**/*.yml'],
+        ['dbt_project.yml', 'selectors.yml', 'models/**/*.sql', 'models/**/*.yml', 'macros/**/*.sql', 'seeds/*'],
         settings = settings | join('\n')
     )).rows[0][0] -%}
     {%- do graph.update({'pidgin_relations': relations, 'pidgin_code': code, 'pidgin_to_read': {}}) -%}

@@ -7,6 +7,8 @@
     {%- if obstacle -%}
         {{- return("not published, because " ~ obstacle ~ ": it stays as the last whole build left it") -}}
     {%- endif -%}
+    {#- What the selection refresh may leave out from now on. -#}
+    {%- do note_relation('whole', graph.pidgin_code) -%}
     {%- set warehouse = warehouse_path() -%}
     {%- set digest = run_query(
         "select md5(string_agg(concat_ws(' ', name, definition, inputs, content), chr(10) order by name)) from staging.relations"
@@ -35,9 +37,12 @@
     {%- if flags.EMPTY -%}{{ return("it was built without data") }}{%- endif -%}
     {%- set selections = [] -%}
     {%- for option in ['select', 'exclude', 'selector', 'resource_types', 'exclude_resource_types'] -%}
-        {%- if invocation_args_dict.get(option) %}{% do selections.append(option) %}{% endif -%}
+        {%- if invocation_args_dict.get(option) %}{% do selections.append(invocation_args_dict[option]) %}{% endif -%}
     {%- endfor -%}
-    {%- if selections -%}{{ return("only a part of it was built") }}{%- endif -%}
+    {%- set is_whole_before = graph.pidgin_relations.get('whole', {}).get('definition') == graph.pidgin_code -%}
+    {%- if selections and not (selections == ['refresh'] and is_whole_before) -%}
+        {{- return("only a part of it was built") -}}
+    {%- endif -%}
     {%- set failures = [] -%}
     {%- for result in results if (result.status | string) not in ('success', 'pass', 'warn', 'no-op') -%}
         {%- do failures.append(result.node.name) -%}

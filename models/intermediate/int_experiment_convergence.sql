@@ -3,6 +3,7 @@
         materialized = 'incremental',
         incremental_strategy = 'replace_changed',
         unique_key = 'experiment_id',
+        contract = {'enforced': true},
         meta = {'fingerprints': 'experiments'},
     )
 }}

@@ -154,6 +154,33 @@ def test_only_a_whole_green_build_is_published(built: Project) -> None:
     assert names(built) == ["one", "two"]
 
 
+def test_a_refresh_leaves_out_what_logs_do_not_change(built: Project) -> None:
+    """It is published as long as that stands; else the next whole build is."""
+    refresh = ("--selector", "refresh")
+    add(built, "two")
+    outcome = build(built, *refresh)
+    assert outcome.success
+    assert f"Warehouse: {built.published}, published." in outcome.text
+    assert names(built) == ["one", "two"]
+
+    with duckdb.connect(str(built.warehouse)) as connection:
+        connection.execute("drop view analysis.turns")
+    add(built, "three")
+    outcome = build(built, *refresh)
+    assert outcome.success
+    assert "not published, because only a part of it was built" in outcome.text
+    assert names(built) == ["one", "two"]
+    assert build(built).success
+    assert names(built) == ["one", "three", "two"]
+    assert built.value("select count(*) from analysis.turns") == 6
+
+    # Other settings are another project, of which nothing whole was built.
+    add(built, "four")
+    outcome = build(built, *refresh, "--vars", "{search_b: 0.5}")
+    assert "only a part of it was built" in outcome.text
+    assert names(built) == ["one", "three", "two"]
+
+
 def test_a_missing_folder_publishes_nothing(built: Project, tmp_path: Path) -> None:
     """A build that cannot begin leaves what there is."""
     before = built.published.stat()

@@ -25,7 +25,14 @@ from hypothesis import strategies as st
 from log_writer import OutputFolder, conversation
 from rich.console import Console
 
-from pidgin_analytics import Warehouse, WarehouseError, watch, watch_files, watch_view
+from pidgin_analytics import (
+    Warehouse,
+    WarehouseError,
+    publishing,
+    watch,
+    watch_files,
+    watch_view,
+)
 from pidgin_analytics.command_line import main
 from pidgin_analytics.watch_files import Ends, Folder, Schedule, output_files
 
@@ -493,9 +500,13 @@ def test_a_watch(project: ProjectMaker, tmp_path: Path) -> None:
         wait_for(made, lambda: len(events("failed")) > 0)
         assert "which does not exist" in events("failed")[0]["error"]
         assert states() == [("one", "completed", 2)]
+        # A refresh that finds the tables as it did not leave them builds all of them.
+        with publishing.open_for_writing(made.warehouse, {}, TIMEOUT, print) as held:
+            held.execute("drop view analysis.turns")
         (tmp_path / "away").rename(folder.path)
         folder.write("tea_00000001/events_two.jsonl", conversation("two", reason=None))
         wait_for(made, lambda: len(states()) == 2)
+        assert warehouse.fetch("select count(*) as turns from analysis.turns")
 
         count = len(events("refreshing"))
         folder.write("tea_00000001/events_three.jsonl", conversation("three"))
