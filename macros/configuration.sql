@@ -66,8 +66,13 @@
 {% macro pattern_thresholds() %}
     {%- set thresholds = [] -%}
     {%- for name in [
-        'vocabulary_collapse_ratio',
-        'gratitude_spiral_density', 'gratitude_spiral_turns',
+        'loop_share', 'loop_similarity', 'loop_phrases', 'loop_turns',
+        'farewell_closing_share', 'farewell_ending_share', 'farewell_short_ratio',
+        'farewell_silent_ratio', 'farewell_statements', 'farewell_loop_turns',
+        'gratitude_spiral_share', 'gratitude_spiral_turns',
+        'silence_words', 'silence_direction_words', 'silence_turns',
+        'symbol_ending_share', 'symbol_ending_turns',
+        'vocabulary_collapse_mattr', 'vocabulary_collapse_loop_share', 'vocabulary_collapse_turns',
         'echo_chamber_mimicry', 'echo_chamber_turns',
         'symbolic_phase_density', 'symbolic_phase_turns',
         'compression_phase_ratio', 'compression_phase_turns',

@@ -17,6 +17,15 @@
     end
 {%- endmacro %}
 
+{#- The same from the sizes of two sets and of what they share; NULL where there is no second. -#}
+{% macro jaccard_of_overlap(size_a, size_b, shared) -%}
+    if(
+        {{ size_b }} is null,
+        null,
+        {{ shared }} / greatest({{ size_a }} + {{ size_b }} - {{ shared }}, 1)
+    )
+{%- endmacro %}
+
 {#- How often each element of a list occurs that occurs more than once, where it is known how
     many different ones there are. Most lists of phrases hold none, and need no counting. -#}
 {% macro repeated_occurrences(elements, distinct_count) -%}

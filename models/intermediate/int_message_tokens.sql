@@ -40,14 +40,25 @@ speech as (
 
     where is_turn_complete
 
+),
+
+messages_in_words as (
+
+    select
+        *,
+        -- As text, which costs a fifth of what a list costs to store.
+        {{ token_text('content') }} as token_text
+
+    from speech
+
 )
 
 select
     conversation_id,
     turn_number,
     agent_id,
-    -- As text, which costs a fifth of what a list costs to store.
-    {{ token_text('content') }} as token_text,
+    token_text,
+    if(token_text = '', {{ visible_text('content') }}, null) as wordless_text,
     fingerprint
 
-from speech
+from messages_in_words

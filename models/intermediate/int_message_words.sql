@@ -8,11 +8,8 @@
     )
 }}
 
-{%- set message_key %}
-    hash(
-        changed_messages.conversation_id, changed_messages.turn_number, changed_messages.agent_id
-    )
-{%- endset %}
+{#- Words of a window of the moving-average type-token ratio. -#}
+{%- set window = 50 %}
 
 with
 
@@ -34,7 +31,7 @@ changed_messages as (
         message_tokens.conversation_id,
         message_tokens.turn_number,
         message_tokens.agent_id,
-        {{ token_list('message_tokens.token_text') }} as tokens,
+        message_tokens.token_text,
         message_tokens.fingerprint
 
     from message_tokens
@@ -44,15 +41,65 @@ changed_messages as (
 
 ),
 
-message_histograms as (
+-- The messages of a conversation in order; in a turn, agent B answers A.
+message_places as (
 
     select
         conversation_id,
         turn_number,
         agent_id,
-        list_histogram(tokens) as histogram
+        agent_id = 'agent_a' as is_agent_a,
+        row_number() over (
+            partition by conversation_id
+            order by turn_number, agent_id
+        ) as place
 
     from changed_messages
+
+),
+
+-- Where the messages stand that each one is compared with.
+earlier_messages as (
+
+    select
+        *,
+        row_number() over own_messages - 1 as earlier_messages,
+        lag(place) over own_messages as last_place,
+        lag(place, 2) over own_messages as last_but_one_place,
+        if(
+            is_agent_a,
+            max(place) filter (where not is_agent_a) over messages_before,
+            max(place) filter (where is_agent_a) over messages_before
+        ) as partner_place
+
+    from message_places
+
+    window
+        own_messages as (
+            partition by conversation_id, agent_id
+            order by place
+        ),
+        messages_before as (
+            partition by conversation_id
+            order by place
+            rows between unbounded preceding and 1 preceding
+        )
+
+),
+
+message_histograms as (
+
+    select
+        earlier_messages.*,
+        list_histogram({{ token_list('changed_messages.token_text') }}) as histogram
+
+    from changed_messages
+
+    inner join earlier_messages
+        on
+            changed_messages.conversation_id = earlier_messages.conversation_id
+            and changed_messages.turn_number = earlier_messages.turn_number
+            and changed_messages.agent_id = earlier_messages.agent_id
 
 ),
 
@@ -63,8 +110,11 @@ message_entries as (
     select
         hash(conversation_id) as conversation,
         hash(conversation_id, turn_number, agent_id) as message,
-        turn_number,
-        agent_id = 'agent_a' as is_agent_a,
+        is_agent_a,
+        place,
+        last_place,
+        last_but_one_place,
+        partner_place,
         -- Exact, so that sums do not depend on the order of rows.
         cast(1.0 / cardinality(histogram) as decimal(18, 17)) as vocabulary_share,
         unnest(map_keys(histogram)) as word,
@@ -77,11 +127,7 @@ message_entries as (
 words as (
 
     select
-        message,
-        turn_number,
-        is_agent_a,
-        vocabulary_share,
-        occurrences,
+        * exclude (conversation, word),
         hash(word) as word,
         hash(conversation, word) as conversation_word
 
@@ -89,24 +135,40 @@ words as (
 
 ),
 
--- Each use of a word sees the agent's earlier uses of it in the conversation: linear in the
--- number of words, where comparing every message with every earlier one is quadratic.
+-- Each use of a word sees the earlier uses of it in the conversation: linear in the number of
+-- words, where comparing every message with every earlier one is quadratic. Of a word, no more
+-- than four uses are as late as the message before the agent's last one.
 word_uses as (
 
     select
         message,
-        turn_number,
-        is_agent_a,
+        place,
+        last_place,
+        last_but_one_place,
+        partner_place,
         conversation_word,
-        sum(vocabulary_share) over own_earlier_uses as repeated_shares
+        if(
+            is_agent_a,
+            sum(vocabulary_share) filter (where is_agent_a) over earlier_uses,
+            sum(vocabulary_share) filter (where not is_agent_a) over earlier_uses
+        ) as repeated_shares,
+        lag(place) over uses as use_1,
+        lag(place, 2) over uses as use_2,
+        lag(place, 3) over uses as use_3,
+        lag(place, 4) over uses as use_4
 
     from words
 
-    window own_earlier_uses as (
-        partition by conversation_word, is_agent_a
-        order by turn_number
-        rows between unbounded preceding and 1 preceding
-    )
+    window
+        uses as (
+            partition by conversation_word
+            order by place
+        ),
+        earlier_uses as (
+            partition by conversation_word
+            order by place
+            rows between unbounded preceding and 1 preceding
+        )
 
 ),
 
@@ -114,8 +176,13 @@ word_totals as (
 
     select
         message,
+        count(*) as vocabulary_size,
         count(*) filter (where repeated_shares is null) as new_words,
-        sum(repeated_shares) as repeated_shares
+        sum(repeated_shares) as repeated_shares,
+        count(*) filter (where last_place in (use_1, use_2)) as words_of_last,
+        count(*) filter (where last_but_one_place in (use_1, use_2, use_3, use_4))
+            as words_of_last_but_one,
+        count(*) filter (where partner_place = use_1) as words_of_partner
 
     from word_uses
 
@@ -123,11 +190,10 @@ word_totals as (
 
 ),
 
--- A word that both agents use is shared from the second one's first use on. In a turn, agent
--- B answers A.
+-- A word that both agents use is shared from the second one's first use on.
 first_shared_uses as (
 
-    select max_by(message, 2 * turn_number + if(is_agent_a, 0, 1)) as message
+    select max_by(message, place) as message
 
     from word_uses
 
@@ -223,19 +289,241 @@ marker_totals as (
 
     group by words.message
 
+),
+
+message_totals as (
+
+    select
+        earlier_messages.*,
+        coalesce(word_totals.vocabulary_size, 0) as vocabulary_size,
+        coalesce(word_totals.new_words, 0) as new_words,
+        coalesce(word_totals.repeated_shares, 0) as repeated_shares,
+        coalesce(word_totals.words_of_last, 0) as words_of_last,
+        coalesce(word_totals.words_of_last_but_one, 0) as words_of_last_but_one,
+        coalesce(word_totals.words_of_partner, 0) as words_of_partner
+
+    from earlier_messages
+
+    left join word_totals
+        on {{ message_hash('earlier_messages') }} = word_totals.message
+
+),
+
+-- Shares of the words of two messages, in either, that are in both.
+message_similarities as (
+
+    select
+        message_totals.conversation_id,
+        message_totals.place,
+        {{ jaccard_of_overlap(
+            'message_totals.vocabulary_size', 'last_messages.vocabulary_size',
+            'message_totals.words_of_last'
+        ) }} as similarity_to_last,
+        {{ jaccard_of_overlap(
+            'message_totals.vocabulary_size', 'last_but_one_messages.vocabulary_size',
+            'message_totals.words_of_last_but_one'
+        ) }} as similarity_to_last_but_one,
+        {{ jaccard_of_overlap(
+            'message_totals.vocabulary_size', 'partner_messages.vocabulary_size',
+            'message_totals.words_of_partner'
+        ) }} as similarity_to_partner
+
+    from message_totals
+
+    left join message_totals as last_messages
+        on
+            message_totals.conversation_id = last_messages.conversation_id
+            and message_totals.last_place = last_messages.place
+
+    left join message_totals as last_but_one_messages
+        on
+            message_totals.conversation_id = last_but_one_messages.conversation_id
+            and message_totals.last_but_one_place = last_but_one_messages.place
+
+    left join message_totals as partner_messages
+        on
+            message_totals.conversation_id = partner_messages.conversation_id
+            and message_totals.partner_place = partner_messages.place
+
+),
+
+-- The words of messages in order, for what their order decides.
+message_sequences as (
+
+    select
+        conversation_id,
+        turn_number,
+        agent_id,
+        {{ token_hashes(token_list('token_text')) }} as word_hashes
+
+    from changed_messages
+
+),
+
+-- A message that is shorter than a window is looked at with the agent's four before it.
+recent_texts as (
+
+    select
+        *,
+        if(
+            len(word_hashes) >= {{ window }},
+            [],
+            list_slice(
+                flatten(list(list_slice(word_hashes, -100, -1)) over recent_messages), -100, -1
+            )
+        ) as recent_hashes
+
+    from message_sequences
+
+    window recent_messages as (
+        partition by conversation_id, agent_id
+        order by turn_number
+        rows between 4 preceding and current row
+    )
+
+),
+
+sorted_sequences as (
+
+    select
+        conversation_id,
+        turn_number,
+        agent_id,
+        len(word_hashes) as word_count,
+        len(recent_hashes) as recent_word_count,
+        {{ sorted_uses('word_hashes') }} as sorted_uses,
+        {{ sorted_uses('recent_hashes') }} as sorted_recent_uses
+
+    from recent_texts
+
+),
+
+repeated_words as (
+
+    select
+        * exclude (sorted_uses, sorted_recent_uses),
+        {{ repeated_uses('sorted_uses') }} as repeated_uses,
+        {{ repeated_uses('sorted_recent_uses') }} as repeated_recent_uses
+
+    from sorted_sequences
+
+),
+
+mtld_states as (
+
+    select
+        *,
+        {{ mtld_state('repeated_uses') }} as mtld_state,
+        {{ mtld_state(reversed_uses('repeated_uses', 'word_count')) }} as reversed_mtld_state
+
+    from repeated_words
+
+),
+
+lexical_diversities as (
+
+    select
+        conversation_id,
+        turn_number,
+        agent_id,
+        {{ mattr('repeated_uses', 'word_count', window) }} as mattr,
+        if(
+            word_count = 0,
+            null,
+            (
+                {{ mtld('mtld_state', 'word_count') }}
+                + {{ mtld('reversed_mtld_state', 'word_count') }}
+            ) / 2
+        ) as mtld,
+        if(
+            word_count >= {{ window }},
+            {{ mattr('repeated_uses', 'word_count', window) }},
+            {{ mattr('repeated_recent_uses', 'recent_word_count', window) }}
+        ) as recent_mattr
+
+    from mtld_states
+
+),
+
+-- Phrases are looked for where their longest word is.
+phrase_markers as (
+
+    select
+        category,
+        marker,
+        hash(
+            list_max(
+                list_transform(
+                    list_filter(
+                        string_split({{ bare_phrase('marker') }}, ' '),
+                        lambda word: not contains(word, '''')
+                    ),
+                    lambda word: {'letters': length(word), 'word': word}
+                )
+            )['word']
+        ) as anchor
+
+    from linguistic_markers
+
+    where category in ({{ statement_categories() }})
+
+),
+
+phrase_candidates as (
+
+    select
+        words.message,
+        phrase_markers.category,
+        phrase_markers.marker
+
+    from words
+
+    inner join phrase_markers
+        on words.word = phrase_markers.anchor
+
+),
+
+-- Words alone cannot tell where a sentence ends, nor an apostrophe from a quotation mark:
+-- message_metrics looks at the text of the few messages that are left.
+message_phrases as (
+
+    select
+        phrase_candidates.message,
+        list(
+            {'category': phrase_candidates.category, 'marker': phrase_candidates.marker}
+            order by phrase_candidates.category, phrase_candidates.marker
+        ) as statement_markers
+
+    from phrase_candidates
+
+    inner join changed_messages
+        on phrase_candidates.message = {{ message_hash('changed_messages') }}
+
+    where
+        contains(phrase_candidates.marker, '''')
+        or contains(
+            ' ' || changed_messages.token_text || ' ',
+            ' ' || {{ bare_phrase('phrase_candidates.marker') }} || ' '
+        )
+
+    group by phrase_candidates.message
+
 )
 
 select
     changed_messages.conversation_id,
     changed_messages.turn_number,
     changed_messages.agent_id,
-    row_number() over (
-        partition by changed_messages.conversation_id, changed_messages.agent_id
-        order by changed_messages.turn_number
-    ) - 1 as earlier_messages,
-    cast(coalesce(word_totals.new_words, 0) as integer) as new_words,
+    message_totals.earlier_messages,
+    cast(message_totals.new_words as integer) as new_words,
     cast(coalesce(shared_word_totals.newly_shared_words, 0) as integer) as newly_shared_words,
-    cast(coalesce(word_totals.repeated_shares, 0) as double) as repeated_shares,
+    cast(message_totals.repeated_shares as double) as repeated_shares,
+    message_similarities.similarity_to_last,
+    message_similarities.similarity_to_last_but_one,
+    message_similarities.similarity_to_partner,
+    lexical_diversities.mattr,
+    lexical_diversities.mtld,
+    lexical_diversities.recent_mattr,
     cast(coalesce(syllable_totals.syllables, 0) as integer) as syllables,
     cast(coalesce(marker_totals.hedge_words, 0) as integer) as hedge_words,
     cast(coalesce(marker_totals.agreement_markers, 0) as integer) as agreement_markers,
@@ -251,18 +539,36 @@ select
     cast(coalesce(marker_totals.discourse_markers, 0) as integer) as discourse_markers,
     cast(coalesce(marker_totals.existential_language, 0) as integer) as existential_language,
     cast(coalesce(marker_totals.meta_commentary, 0) as integer) as meta_commentary,
+    message_phrases.statement_markers,
     changed_messages.fingerprint
 
 from changed_messages
 
-left join word_totals
-    on {{ message_key }} = word_totals.message
+inner join message_totals
+    on
+        changed_messages.conversation_id = message_totals.conversation_id
+        and changed_messages.turn_number = message_totals.turn_number
+        and changed_messages.agent_id = message_totals.agent_id
+
+inner join message_similarities
+    on
+        message_totals.conversation_id = message_similarities.conversation_id
+        and message_totals.place = message_similarities.place
+
+inner join lexical_diversities
+    on
+        changed_messages.conversation_id = lexical_diversities.conversation_id
+        and changed_messages.turn_number = lexical_diversities.turn_number
+        and changed_messages.agent_id = lexical_diversities.agent_id
 
 left join shared_word_totals
-    on {{ message_key }} = shared_word_totals.message
+    on {{ message_hash('changed_messages') }} = shared_word_totals.message
 
 left join syllable_totals
-    on {{ message_key }} = syllable_totals.message
+    on {{ message_hash('changed_messages') }} = syllable_totals.message
 
 left join marker_totals
-    on {{ message_key }} = marker_totals.message
+    on {{ message_hash('changed_messages') }} = marker_totals.message
+
+left join message_phrases
+    on {{ message_hash('changed_messages') }} = message_phrases.message

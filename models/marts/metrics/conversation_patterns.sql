@@ -61,17 +61,7 @@ turn_totals as (
         {{ rounded(slope(
             'turn_metrics.convergence_balanced', 'turn_metrics.turn_number',
             order='turn_metrics.turn_number'
-        )) }} as convergence_velocity,
-        min(
-            if(
-                struct_extract(turn_metrics.lexical_metrics, 'type_token_ratio')
-                < {{ var('vocabulary_collapse_ratio') }}
-                -- A turn without words has no vocabulary to collapse.
-                and struct_extract(turn_metrics.lexical_metrics, 'vocabulary_size') > 0,
-                turn_metrics.turn_number,
-                null
-            )
-        ) as vocabulary_collapse_turn
+        )) }} as convergence_velocity
 
     from turn_metrics
 
@@ -90,10 +80,40 @@ message_totals as (
         message_metrics.conversation_id,
         message_metrics.turn_number,
         sum(message_metrics.word_count) as words,
-        sum(message_metrics.gratitude_markers) as gratitude_markers,
         sum(message_metrics.message_length) as characters,
         -- Of two messages, so the order of the sum does not matter.
         avg(message_metrics.symbol_share) as symbol_share,
+        sum(message_metrics.statement_count) as statements,
+        sum(message_metrics.closing_statements) as closing_statements,
+        sum(message_metrics.ending_statements) as ending_statements,
+        sum(message_metrics.transcendence_statements) as transcendence_statements,
+        sum(message_metrics.building_statements) as building_statements,
+        avg(
+            message_metrics.appreciation_statements / greatest(message_metrics.statement_count, 1)
+        ) as appreciation_share,
+        avg(
+            coalesce(
+                greatest(
+                    message_metrics.similarity_to_last, message_metrics.similarity_to_partner
+                ),
+                0
+            )
+        ) as similarity,
+        -- NULL unless both agents have enough text.
+        if(
+            count(message_metrics.recent_mattr) = 2, avg(message_metrics.recent_mattr), null
+        ) as recent_mattr,
+        bool_and(
+            coalesce(message_metrics.symbol_line_share > {{ var('symbol_ending_share') }}, false)
+        ) as is_symbolic,
+        bool_and(
+            coalesce(message_metrics.symbol_line_share > {{ var('symbol_ending_share') }}, false)
+            or (
+                message_metrics.word_count - message_metrics.direction_words
+                <= {{ var('silence_words') }}
+                and message_metrics.word_count <= {{ var('silence_direction_words') }}
+            )
+        ) as is_silent,
         bool_or(
             message_metrics.agent_id = 'agent_a'
             and message_metrics.pictograph_count + message_metrics.arrow_count > 0
@@ -140,13 +160,22 @@ spoken_turns as (
         turn_metrics.turn_number,
         turn_metrics.vocabulary_overlap,
         (turn_metrics.mimicry_score_a_to_b + turn_metrics.mimicry_score_b_to_a) / 2 as mimicry,
-        message_totals.words,
-        message_totals.gratitude_markers,
-        message_totals.characters,
-        message_totals.symbol_share,
-        message_totals.has_symbols_a,
-        message_totals.has_symbols_b,
-        first_value(message_totals.characters) over conversation as initial_characters,
+        turn_metrics.nearest_turn_distance,
+        message_totals.* exclude (conversation_id, turn_number),
+        -- Long messages come again in part, shorter ones as a whole or not.
+        turn_metrics.phrase_count > 0
+        and (
+            turn_metrics.returning_phrase_share = 1
+            or (
+                turn_metrics.phrase_count >= {{ var('loop_phrases') }}
+                and (
+                    turn_metrics.returning_phrase_share >= {{ var('loop_share') }}
+                    or message_totals.similarity >= {{ var('loop_similarity') }}
+                )
+            )
+        ) as is_loop,
+        turn_metrics.returning_phrase_share,
+        max(message_totals.words) over conversation as longest_words,
         row_number() over conversation as place,
         count(*) over (partition by turn_metrics.conversation_id) as places
 
@@ -166,6 +195,28 @@ spoken_turns as (
 
 ),
 
+-- What farewells and shortening compare a turn with. The first turn may be a mere greeting.
+compared_turns as (
+
+    select
+        *,
+        avg(if(place <= 3, characters, null)) over (partition by conversation_id)
+            as first_characters,
+        (
+            closing_statements >= {{ var('farewell_closing_share') }} * statements
+            and closing_statements > 0
+        )
+        or (
+            closing_statements + ending_statements
+            >= {{ var('farewell_ending_share') }} * statements
+            and closing_statements + ending_statements > 0
+            and words < {{ var('farewell_short_ratio') }} * longest_words
+        ) as is_closing
+
+    from spoken_turns
+
+),
+
 symbol_turns as (
 
     select
@@ -180,38 +231,77 @@ symbol_turns as (
 
 ),
 
--- Whether a turn lies within each pattern, one row per turn and pattern.
+-- Whether a turn lies within each pattern, one row per turn and pattern. A turn that lies in one
+-- may not be one to begin with: a short turn goes on with a farewell, and begins none.
 pattern_turns as (
 
     select
         conversation_id,
         turn_number,
         place,
+        places,
+        closing_statements + ending_statements as farewells,
         unnest([
+            {
+                'pattern': 'loop',
+                'turns': {{ var('loop_turns') }},
+                'holds': is_loop,
+                'begins': true
+            },
+            {
+                'pattern': 'farewell_loop',
+                'turns': {{ var('farewell_loop_turns') }},
+                'holds':
+                is_closing or words < {{ var('farewell_silent_ratio') }} * longest_words,
+                'begins': is_closing
+            },
             {
                 'pattern': 'gratitude_spiral',
                 'turns': {{ var('gratitude_spiral_turns') }},
+                'holds': appreciation_share >= {{ var('gratitude_spiral_share') }},
+                'begins': true
+            },
+            {
+                'pattern': 'silence',
+                'turns': {{ var('silence_turns') }},
+                'holds': is_silent,
+                'begins': true
+            },
+            {
+                'pattern': 'symbol_ending',
+                'turns': {{ var('symbol_ending_turns') }},
+                'holds': is_symbolic,
+                'begins': true
+            },
+            {
+                'pattern': 'vocabulary_collapse',
+                'turns': {{ var('vocabulary_collapse_turns') }},
                 'holds':
-                gratitude_markers / greatest(words, 1) > {{ var('gratitude_spiral_density') }}
+                recent_mattr < {{ var('vocabulary_collapse_mattr') }}
+                and returning_phrase_share < {{ var('vocabulary_collapse_loop_share') }},
+                'begins': true
             },
             {
                 'pattern': 'echo_chamber',
                 'turns': {{ var('echo_chamber_turns') }},
-                'holds': mimicry > {{ var('echo_chamber_mimicry') }}
+                'holds': mimicry > {{ var('echo_chamber_mimicry') }},
+                'begins': true
             },
             {
                 'pattern': 'symbolic_phase',
                 'turns': {{ var('symbolic_phase_turns') }},
-                'holds': symbol_share > {{ var('symbolic_phase_density') }}
+                'holds': symbol_share > {{ var('symbolic_phase_density') }},
+                'begins': true
             },
             {
                 'pattern': 'compression_phase',
                 'turns': {{ var('compression_phase_turns') }},
-                'holds': characters < {{ var('compression_phase_ratio') }} * initial_characters
+                'holds': characters < {{ var('compression_phase_ratio') }} * first_characters,
+                'begins': true
             }
         ]) as pattern_turn
 
-    from spoken_turns
+    from compared_turns
 
 ),
 
@@ -222,8 +312,12 @@ pattern_runs as (
     select
         conversation_id,
         turn_number,
+        place,
+        places,
+        farewells,
         pattern_turn['pattern'] as pattern,
         pattern_turn['turns'] as turns_needed,
+        pattern_turn['begins'] as begins,
         place - row_number() over (
             partition by conversation_id, pattern_turn['pattern']
             order by place
@@ -240,13 +334,21 @@ pattern_phases as (
     select
         conversation_id,
         pattern,
-        min(turn_number) as onset_turn
+        min(turn_number) filter (where begins) as onset_turn,
+        min(place) filter (where begins) as first_place,
+        max(place) as last_place
 
     from pattern_runs
 
-    group by conversation_id, pattern, run, turns_needed
+    group by conversation_id, pattern, run, turns_needed, places
 
-    having count(*) >= turns_needed
+    having
+        max(place) - min(place) filter (where begins) + 1 >= turns_needed
+        and (pattern != 'compression_phase' or max(place) = places)
+        and (
+            pattern != 'farewell_loop'
+            or sum(farewells) filter (where begins) >= {{ var('farewell_statements') }}
+        )
 
 ),
 
@@ -254,12 +356,82 @@ pattern_onsets as (
 
     select
         conversation_id,
+        min(onset_turn) filter (where pattern = 'loop') as loop_turn,
+        min(first_place) filter (where pattern = 'loop') as loop_place,
+        min(onset_turn) filter (where pattern = 'farewell_loop') as farewell_loop_turn,
         min(onset_turn) filter (where pattern = 'gratitude_spiral') as gratitude_spiral_turn,
+        min(onset_turn) filter (where pattern = 'silence') as silence_turn,
+        min(onset_turn) filter (where pattern = 'symbol_ending') as symbol_ending_turn,
+        min(onset_turn) filter (where pattern = 'vocabulary_collapse') as vocabulary_collapse_turn,
         min(onset_turn) filter (where pattern = 'echo_chamber') as echo_chamber_turn,
         min(onset_turn) filter (where pattern = 'symbolic_phase') as symbolic_phase_turn,
         min(onset_turn) filter (where pattern = 'compression_phase') as compression_phase_turn
 
     from pattern_phases
+
+    group by conversation_id
+
+),
+
+-- A loop is left with two turns in a row that bring something new.
+loop_turns as (
+
+    select
+        compared_turns.conversation_id,
+        compared_turns.turn_number,
+        compared_turns.place,
+        compared_turns.is_loop,
+        compared_turns.nearest_turn_distance,
+        pattern_onsets.loop_place,
+        lead(compared_turns.is_loop) over (
+            partition by compared_turns.conversation_id
+            order by compared_turns.place
+        ) as goes_on
+
+    from compared_turns
+
+    left join pattern_onsets
+        on compared_turns.conversation_id = pattern_onsets.conversation_id
+
+),
+
+loops as (
+
+    select
+        conversation_id,
+        min(turn_number) filter (where place > loop_place and not is_loop and not goes_on)
+            as loop_escape_turn,
+        mode(nearest_turn_distance order by nearest_turn_distance)
+            filter (where is_loop and place >= loop_place) as loop_period
+
+    from loop_turns
+
+    group by conversation_id
+
+),
+
+loop_phases as (
+
+    select
+        conversation_id,
+        sum(last_place - first_place + 1) as turns
+
+    from pattern_phases
+
+    where pattern = 'loop'
+
+    group by conversation_id
+
+),
+
+topics as (
+
+    select
+        conversation_id,
+        sum(transcendence_statements) / nullif(sum(statements), 0) as transcendence_share,
+        sum(building_statements) / nullif(sum(statements), 0) as building_share
+
+    from spoken_turns
 
     group by conversation_id
 
@@ -403,24 +575,40 @@ select
         null,
         greatest(symbol_turns.first_symbols_a, symbol_turns.first_symbols_b)
     ) as symbol_adoption_turn,
-    turn_totals.vocabulary_collapse_turn,
-    pattern_onsets.gratitude_spiral_turn,
-    pattern_onsets.echo_chamber_turn,
-    pattern_onsets.symbolic_phase_turn,
-    pattern_onsets.compression_phase_turn,
-    if(symbol_turns.conversation_id is null, null, turn_totals.vocabulary_collapse_turn is not null)
-        as has_vocabulary_collapse,
-    if(symbol_turns.conversation_id is null, null, pattern_onsets.gratitude_spiral_turn is not null)
-        as has_gratitude_spiral,
-    if(symbol_turns.conversation_id is null, null, pattern_onsets.echo_chamber_turn is not null)
-        as has_echo_chamber,
-    if(symbol_turns.conversation_id is null, null, pattern_onsets.symbolic_phase_turn is not null)
-        as has_symbolic_phase,
+    pattern_onsets.loop_turn,
+    loops.loop_period,
+    loops.loop_escape_turn,
     if(
         symbol_turns.conversation_id is null,
         null,
-        pattern_onsets.compression_phase_turn is not null
-    ) as has_compression_phase,
+        coalesce(loop_phases.turns, 0) / symbol_turns.turn_count
+    ) as loop_share,
+    pattern_onsets.farewell_loop_turn,
+    pattern_onsets.gratitude_spiral_turn,
+    pattern_onsets.silence_turn,
+    pattern_onsets.symbol_ending_turn,
+    pattern_onsets.vocabulary_collapse_turn,
+    pattern_onsets.echo_chamber_turn,
+    pattern_onsets.symbolic_phase_turn,
+    pattern_onsets.compression_phase_turn,
+    {%- for pattern in [
+        'loop',
+        'farewell_loop',
+        'gratitude_spiral',
+        'silence',
+        'symbol_ending',
+        'vocabulary_collapse',
+        'echo_chamber',
+        'symbolic_phase',
+        'compression_phase'
+    ] %}
+    if(symbol_turns.conversation_id is null, null, pattern_onsets.{{ pattern }}_turn is not null)
+        as has_{{ pattern }},
+    {%- endfor %}
+
+    -- topics, by words alone
+    topics.transcendence_share,
+    topics.building_share,
 
     -- alignment
     alignment_totals.first_half_alignment,
@@ -444,6 +632,15 @@ left join symbol_turns
 
 left join pattern_onsets
     on changed_conversations.conversation_id = pattern_onsets.conversation_id
+
+left join loops
+    on changed_conversations.conversation_id = loops.conversation_id
+
+left join loop_phases
+    on changed_conversations.conversation_id = loop_phases.conversation_id
+
+left join topics
+    on changed_conversations.conversation_id = topics.conversation_id
 
 left join alignment_totals
     on changed_conversations.conversation_id = alignment_totals.conversation_id

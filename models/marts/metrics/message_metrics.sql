@@ -135,12 +135,53 @@ novel_symbols as (
 
 ),
 
+-- Only of messages with words that phrases of the seed have.
+marked_messages as (
+
+    select
+        changed_texts.conversation_id,
+        changed_texts.turn_number,
+        changed_texts.agent_id,
+        message_words.statement_markers as markers,
+        {{ statements('changed_texts.content') }} as statements
+
+    from changed_texts
+
+    inner join message_words
+        on
+            changed_texts.conversation_id = message_words.conversation_id
+            and changed_texts.turn_number = message_words.turn_number
+            and changed_texts.agent_id = message_words.agent_id
+            and changed_texts.fingerprint = message_words.fingerprint
+
+    where message_words.statement_markers is not null
+
+),
+
+marked_statements as (
+
+    select
+        conversation_id,
+        turn_number,
+        agent_id,
+        {{ marked_statements('statements', 'markers', 'closing') }} as closing_statements,
+        {{ marked_statements('statements', 'markers', 'ending') }} as ending_statements,
+        {{ marked_statements('statements', 'markers', 'appreciation') }} as appreciation_statements,
+        {{ marked_statements('statements', 'markers', 'transcendence') }}
+            as transcendence_statements,
+        {{ marked_statements('statements', 'markers', 'building') }} as building_statements
+
+    from marked_messages
+
+),
+
 hashed_messages as (
 
     select
         *,
         {{ token_hashes('tokens') }} as token_hashes,
         {{ outline('content') }} as outline,
+        {{ unfenced(outline('content')) }} as unfenced_outline,
         {{ spaced_text('content') }} as spaced_content
 
     from spoken_messages
@@ -187,6 +228,23 @@ counts as (
     select
         *,
         length(content) as message_length,
+        -- Most messages have a word in each line; of the others, each line is looked at.
+        {{ match_count('unfenced_outline', '[^' ~ line_ends() ~ ']*[\\p{L}\\p{N}][^' ~ line_ends() ~ ']*') }}
+            as worded_line_count,
+        if(
+            {{ match_count('unfenced_outline', '[^' ~ line_ends() ~ ']+') }} = worded_line_count,
+            0,
+            len(list_filter(
+                regexp_extract_all(unfenced_outline, '[^{{ line_ends() }}]+'),
+                lambda line: {{ is_symbol_line('line') }}
+            ))
+        ) as symbol_line_count,
+        -- Most messages have no line between asterisks.
+        if(
+            regexp_matches(outline, '(?:^|[{{ line_ends() }}])[{{ whitespace() }}]*\*[^*]+\*'),
+            {{ direction_words('content') }},
+            0
+        ) as direction_words,
         -- Without the marks that belong to letters, and what is never seen.
         regexp_replace(outline, '[\p{M}\p{Cf}]+', '', 'g') as unmarked_outline,
         len(tokens) as word_count,
@@ -230,6 +288,7 @@ select
     coalesce(list_sum(counts.sentence_lengths), 0) / greatest(len(counts.sentence_lengths), 1)
         as spaced_words_per_sentence,
     cast(counts.sentence_lengths as integer[]) as sentence_lengths,
+    cast({{ match_count('counts.outline', statement_pattern()) }} as integer) as statement_count,
 
     -- diversity and repetition
     counts.vocabulary_size / greatest(counts.word_count, 1) as type_token_ratio,
@@ -240,6 +299,10 @@ select
         (counts.bigram_count + counts.trigram_count)
         / greatest(2 * counts.word_count - 3, 1)
     ) as lexical_diversity_index,
+    message_words.mattr,
+    message_words.recent_mattr,
+    message_words.mtld,
+    {{ hd_d('counts.word_occurrences', 'counts.hapax_count', 'counts.word_count') }} as hd_d,
     cast(len(counts.repeated_bigram_occurrences) as integer) as repeated_bigrams,
     cast(len(counts.repeated_trigram_occurrences) as integer) as repeated_trigrams,
     {{ adjacent_repetitions('counts.token_hashes') }} / greatest(counts.word_count - 1, 1)
@@ -250,6 +313,9 @@ select
         -- Shares are rounded to 17 places, so their sum may pass the 1 that it cannot pass.
         least(message_words.repeated_shares / message_words.earlier_messages, 1)
     ) as turn_repetition,
+    message_words.similarity_to_last,
+    message_words.similarity_to_last_but_one,
+    message_words.similarity_to_partner,
     message_words.new_words,
     message_words.newly_shared_words,
 
@@ -291,6 +357,12 @@ select
     ) as special_char_count,
     cast({{ number_count('counts.outline') }} as integer) as number_count,
     cast(coalesce(novel_symbols.novel_symbols, 0) as integer) as novel_symbols,
+    if(
+        counts.worded_line_count + counts.symbol_line_count = 0,
+        null,
+        counts.symbol_line_count / (counts.worded_line_count + counts.symbol_line_count)
+    ) as symbol_line_share,
+    cast(counts.direction_words as integer) as direction_words,
 
     -- markers
     cast(counts.question_count as integer) as question_count,
@@ -311,6 +383,13 @@ select
     message_words.discourse_markers,
     message_words.existential_language,
     message_words.meta_commentary,
+    cast(coalesce(marked_statements.closing_statements, 0) as integer) as closing_statements,
+    cast(coalesce(marked_statements.ending_statements, 0) as integer) as ending_statements,
+    cast(coalesce(marked_statements.appreciation_statements, 0) as integer)
+        as appreciation_statements,
+    cast(coalesce(marked_statements.transcendence_statements, 0) as integer)
+        as transcendence_statements,
+    cast(coalesce(marked_statements.building_statements, 0) as integer) as building_statements,
     message_words.hedge_words / greatest(counts.word_count, 1) as hedge_density,
     cast({{ proper_noun_count('counts.outline') }} as integer) as proper_noun_count,
     cast(counts.passive_count as integer) as passive_voice,
@@ -355,3 +434,9 @@ left join novel_symbols
         counts.conversation_id = novel_symbols.conversation_id
         and counts.turn_number = novel_symbols.turn_number
         and counts.agent_id = novel_symbols.agent_id
+
+left join marked_statements
+    on
+        counts.conversation_id = marked_statements.conversation_id
+        and counts.turn_number = marked_statements.turn_number
+        and counts.agent_id = marked_statements.agent_id

@@ -129,7 +129,11 @@ measured_turns as (
         convergence_components.structure_similarity,
         convergence_components.punctuation_similarity,
         phrase_repetition.phrases,
-        phrase_repetition.repeated_phrases
+        phrase_repetition.repeated_phrases,
+        phrase_repetition.turn_phrases,
+        phrase_repetition.returning_phrases,
+        phrase_repetition.nearest_turn_phrases,
+        phrase_repetition.nearest_turn_distance
 
     from message_pairs
 
@@ -423,6 +427,12 @@ select
     word_comparisons.mimicry_score_b_to_a,
     measured_turns.repeated_phrases / greatest(measured_turns.phrases, 1)
         as repetition_ratio,
+    measured_turns.turn_phrases as phrase_count,
+    measured_turns.returning_phrases / nullif(measured_turns.turn_phrases, 0)
+        as returning_phrase_share,
+    measured_turns.nearest_turn_phrases / nullif(measured_turns.turn_phrases, 0)
+        as nearest_turn_similarity,
+    measured_turns.nearest_turn_distance,
 
     -- form
     if(
