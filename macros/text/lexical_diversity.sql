@@ -1,10 +1,12 @@
 {#- Diversity of vocabulary that the length of a text does not decide. All three look only at words
     that come again, with the place of the use before: a third of the words of a text. -#}
 
-{#- Words and their places as one number each, in order: uses of a word come side by side. -#}
+{#- Words and their places as one number each, in order: uses of a word come side by side. The place
+    takes the lower 22 bits of the word's hash, so texts of more than two million words are none. -#}
 {% macro sorted_uses(token_hashes) -%}
     list_sort(list_transform(
-        {{ token_hashes }}, lambda word, place: cast(word as uhugeint) * 8589934592 + place
+        if(len({{ token_hashes }}) < 2097152, {{ token_hashes }}, []),
+        lambda word, place: word - word % 4194304 + cast(place as ubigint)
     ))
 {%- endmacro %}
 
@@ -15,9 +17,9 @@
         list_transform(
             range(2, len({{ sorted_uses }}) + 1),
             lambda use: if(
-                {{ sorted_uses }}[use] - {{ sorted_uses }}[use - 1] < 4294967296,
-                cast({{ sorted_uses }}[use] % 8589934592 as bigint) * 4294967296
-                + cast({{ sorted_uses }}[use - 1] % 8589934592 as bigint),
+                {{ sorted_uses }}[use] - {{ sorted_uses }}[use - 1] < 2097152,
+                cast({{ sorted_uses }}[use] % 4194304 as bigint) * 4294967296
+                + cast({{ sorted_uses }}[use - 1] % 4194304 as bigint),
                 0
             )
         ),

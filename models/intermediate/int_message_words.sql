@@ -389,8 +389,6 @@ sorted_sequences as (
         conversation_id,
         turn_number,
         agent_id,
-        len(word_hashes) as word_count,
-        len(recent_hashes) as recent_word_count,
         {{ sorted_uses('word_hashes') }} as sorted_uses,
         {{ sorted_uses('recent_hashes') }} as sorted_recent_uses
 
@@ -402,6 +400,8 @@ repeated_words as (
 
     select
         * exclude (sorted_uses, sorted_recent_uses),
+        len(sorted_uses) as word_count,
+        len(sorted_recent_uses) as recent_word_count,
         {{ repeated_uses('sorted_uses') }} as repeated_uses,
         {{ repeated_uses('sorted_recent_uses') }} as repeated_recent_uses
 

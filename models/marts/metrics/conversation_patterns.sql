@@ -103,9 +103,7 @@ message_totals as (
         if(
             count(message_metrics.recent_mattr) = 2, avg(message_metrics.recent_mattr), null
         ) as recent_mattr,
-        bool_and(
-            coalesce(message_metrics.symbol_line_share > {{ var('symbol_ending_share') }}, false)
-        ) as is_symbolic,
+        avg(coalesce(message_metrics.symbol_line_share, 0)) as symbol_line_share,
         bool_and(
             coalesce(message_metrics.symbol_line_share > {{ var('symbol_ending_share') }}, false)
             or (
@@ -170,7 +168,11 @@ spoken_turns as (
                 turn_metrics.phrase_count >= {{ var('loop_phrases') }}
                 and (
                     turn_metrics.returning_phrase_share >= {{ var('loop_share') }}
-                    or message_totals.similarity >= {{ var('loop_similarity') }}
+                    -- The same few words in another order are no template.
+                    or (
+                        message_totals.similarity >= {{ var('loop_similarity') }}
+                        and message_totals.recent_mattr >= {{ var('vocabulary_collapse_mattr') }}
+                    )
                 )
             )
         ) as is_loop,
@@ -270,7 +272,7 @@ pattern_turns as (
             {
                 'pattern': 'symbol_ending',
                 'turns': {{ var('symbol_ending_turns') }},
-                'holds': is_symbolic,
+                'holds': symbol_line_share > {{ var('symbol_ending_share') }},
                 'begins': true
             },
             {
