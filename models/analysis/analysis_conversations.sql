@@ -190,18 +190,31 @@ select
     conversation_patterns.alignment_gain,
 
     -- patterns, each with the turn in which it begins
-    conversation_patterns.has_vocabulary_collapse,
+    conversation_patterns.has_loop,
+    conversation_patterns.has_farewell_loop,
     conversation_patterns.has_gratitude_spiral,
+    conversation_patterns.has_silence,
+    conversation_patterns.has_symbol_ending,
+    conversation_patterns.has_vocabulary_collapse,
     conversation_patterns.has_echo_chamber,
     conversation_patterns.has_symbolic_phase,
     conversation_patterns.has_compression_phase,
-    conversation_patterns.vocabulary_collapse_turn,
+    conversation_patterns.loop_turn,
+    conversation_patterns.loop_period,
+    conversation_patterns.loop_escape_turn,
+    conversation_patterns.loop_share,
+    conversation_patterns.farewell_loop_turn,
     conversation_patterns.gratitude_spiral_turn,
+    conversation_patterns.silence_turn,
+    conversation_patterns.symbol_ending_turn,
+    conversation_patterns.vocabulary_collapse_turn,
     conversation_patterns.echo_chamber_turn,
     conversation_patterns.symbolic_phase_turn,
     conversation_patterns.compression_phase_turn,
     conversation_patterns.symbol_onset_turn,
     conversation_patterns.symbol_adoption_turn,
+    conversation_patterns.transcendence_share,
+    conversation_patterns.building_share,
 
     -- tokens and what they cost
     {% for agent in ['a', 'b'] -%}
