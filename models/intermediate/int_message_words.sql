@@ -136,8 +136,7 @@ words as (
 ),
 
 -- Each use of a word sees the earlier uses of it in the conversation: linear in the number of
--- words, where comparing every message with every earlier one is quadratic. Of a word, no more
--- than four uses are as late as the message before the agent's last one.
+-- words, where comparing every message with every earlier one is quadratic.
 word_uses as (
 
     select
@@ -147,22 +146,26 @@ word_uses as (
         last_but_one_place,
         partner_place,
         conversation_word,
+        sum(vocabulary_share) over own_earlier_uses as repeated_shares,
+        lag(place) over own_uses as last_use,
+        lag(place, 2) over own_uses as last_use_but_one,
         if(
             is_agent_a,
-            sum(vocabulary_share) filter (where is_agent_a) over earlier_uses,
-            sum(vocabulary_share) filter (where not is_agent_a) over earlier_uses
-        ) as repeated_shares,
-        lag(place) over uses as use_1,
-        lag(place, 2) over uses as use_2,
-        lag(place, 3) over uses as use_3,
-        lag(place, 4) over uses as use_4
+            max(place) filter (where not is_agent_a) over earlier_uses,
+            max(place) filter (where is_agent_a) over earlier_uses
+        ) as partner_use
 
     from words
 
     window
-        uses as (
-            partition by conversation_word
+        own_uses as (
+            partition by conversation_word, is_agent_a
             order by place
+        ),
+        own_earlier_uses as (
+            partition by conversation_word, is_agent_a
+            order by place
+            rows between unbounded preceding and 1 preceding
         ),
         earlier_uses as (
             partition by conversation_word
@@ -179,10 +182,10 @@ word_totals as (
         count(*) as vocabulary_size,
         count(*) filter (where repeated_shares is null) as new_words,
         sum(repeated_shares) as repeated_shares,
-        count(*) filter (where last_place in (use_1, use_2)) as words_of_last,
-        count(*) filter (where last_but_one_place in (use_1, use_2, use_3, use_4))
+        count(*) filter (where last_place = last_use) as words_of_last,
+        count(*) filter (where last_but_one_place in (last_use, last_use_but_one))
             as words_of_last_but_one,
-        count(*) filter (where partner_place = use_1) as words_of_partner
+        count(*) filter (where partner_place = partner_use) as words_of_partner
 
     from word_uses
 

@@ -6,7 +6,9 @@ turn_metrics and message_metrics, which are compared elsewhere.
 
 from __future__ import annotations
 
+import itertools
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -175,17 +177,7 @@ def pattern_row(
         [turns[number][score] for number in spoken if turns[number][score] is not None]
         for score in SCORES
     )
-    patterns = {
-        "vocabulary_collapse": first_phase(
-            spoken,
-            # A turn without words has no vocabulary that could collapse.
-            lambda number: (
-                turns[number]["lexical_metrics"]["vocabulary_size"] > 0
-                and turns[number]["lexical_metrics"]["type_token_ratio"]
-                < lines["vocabulary_collapse_ratio"]
-            ),
-        )
-    } | phases(spoken, turns, messages, lines)
+    patterns = phases(spoken, turns, messages, lines)
     return (
         {
             "turn_count": len(turns),
@@ -199,6 +191,8 @@ def pattern_row(
             "convergence_velocity": slope(turns.values()),
         }
         | symbol_turns(spoken, messages)
+        | loop_course(spoken, turns, messages, lines, patterns["loop"])
+        | topic_shares(spoken, messages)
         | {f"{name}_turn": number for name, number in patterns.items()}
         | {
             f"has_{name}": number is not None if spoken else None
@@ -219,33 +213,210 @@ def phases(
     def total(number: int, metric: str) -> float:
         return sum(float(messages[number, agent][metric]) for agent in AGENTS)
 
+    def values(number: int, metric: str) -> list[Any]:
+        return [messages[number, agent][metric] for agent in AGENTS]
+
     def is_thankful(number: int) -> bool:
-        density = total(number, "gratitude_markers") / (
-            total(number, "word_count") or 1
+        shares = (
+            messages[number, agent]["appreciation_statements"]
+            / (messages[number, agent]["statement_count"] or 1)
+            for agent in AGENTS
         )
-        return density > float(lines["gratitude_spiral_density"])
+        return statistics.fmean(shares) > float(lines["gratitude_spiral_share"])
 
     def is_echo(number: int) -> bool:
         a, b = (turns[number][f"mimicry_score_{way}"] for way in ("a_to_b", "b_to_a"))
         return statistics.fmean((a, b)) > float(lines["echo_chamber_mimicry"])
 
-    def is_symbolic(number: int) -> bool:
+    def is_full_of_signs(number: int) -> bool:
         density = total(number, "symbol_share") / len(AGENTS)
         return density > float(lines["symbolic_phase_density"])
 
-    def is_short(number: int) -> bool:
-        share = float(lines["compression_phase_ratio"])
-        limit = share * total(spoken[0], "message_length")
-        return total(number, "message_length") < limit
+    def is_silent(number: int) -> bool:
+        return all(
+            (symbols or 0) > float(lines["symbol_ending_share"])
+            or (
+                words - directions <= int(lines["silence_words"])
+                and words <= int(lines["silence_direction_words"])
+            )
+            for symbols, words, directions in zip(
+                values(number, "symbol_line_share"),
+                values(number, "word_count"),
+                values(number, "direction_words"),
+                strict=True,
+            )
+        )
+
+    def is_of_symbols(number: int) -> bool:
+        shares = [share or 0 for share in values(number, "symbol_line_share")]
+        return statistics.fmean(shares) > float(lines["symbol_ending_share"])
+
+    def has_collapsed(number: int) -> bool:
+        ratios = values(number, "recent_mattr")
+        returning = turns[number]["returning_phrase_share"]
+        return (
+            None not in ratios
+            and statistics.fmean(ratios) < float(lines["vocabulary_collapse_mattr"])
+            and returning is not None
+            and returning < float(lines["vocabulary_collapse_loop_share"])
+        )
+
+    def is_loop(number: int) -> bool:
+        return comes_again(turns[number], values, number, lines)
 
     return {
         name: first_phase(spoken, holds, lines[f"{name}_turns"])
         for name, holds in (
+            ("loop", is_loop),
             ("gratitude_spiral", is_thankful),
+            ("silence", is_silent),
+            ("symbol_ending", is_of_symbols),
+            ("vocabulary_collapse", has_collapsed),
             ("echo_chamber", is_echo),
-            ("symbolic_phase", is_symbolic),
-            ("compression_phase", is_short),
+            ("symbolic_phase", is_full_of_signs),
         )
+    } | {
+        "farewell_loop": first_farewell(spoken, total, lines),
+        "compression_phase": last_short_turns(spoken, total, lines),
+    }
+
+
+def comes_again(
+    turn: Values, values: Callable[[int, str], list[Any]], number: int, lines: Values
+) -> bool:
+    """Whether a turn says what was said before."""
+    share, count = turn["returning_phrase_share"], turn["phrase_count"]
+    if not count or share is None:
+        return False
+    if share == 1:
+        return True
+    if count < int(lines["loop_phrases"]):
+        return False
+    ratios = values(number, "recent_mattr")
+    nearest = [
+        max((value for value in pair if value is not None), default=0)
+        for pair in zip(
+            values(number, "similarity_to_last"),
+            values(number, "similarity_to_partner"),
+            strict=True,
+        )
+    ]
+    return share > float(lines["loop_share"]) or (
+        statistics.fmean(nearest) > float(lines["loop_similarity"])
+        and None not in ratios
+        and statistics.fmean(ratios) >= float(lines["vocabulary_collapse_mattr"])
+    )
+
+
+def first_farewell(
+    spoken: Sequence[int], total: Callable[[int, str], float], lines: Values
+) -> int | None:
+    """Find a turn that says goodbye, behind which little else is said."""
+    needed = int(lines["farewell_loop_turns"])
+
+    def relative_length(place: int) -> float:
+        longest = max(total(number, "word_count") for number in spoken[: place + 1])
+        return total(spoken[place], "word_count") / longest if longest else 1.0
+
+    def goodbyes(place: int) -> float:
+        closing = total(spoken[place], "closing_statements")
+        return closing + total(spoken[place], "ending_statements")
+
+    def says_goodbye(place: int) -> bool:
+        statements = total(spoken[place], "statement_count")
+        closing = total(spoken[place], "closing_statements")
+        return closing > float(lines["farewell_closing_share"]) * statements or (
+            goodbyes(place) > float(lines["farewell_ending_share"]) * statements
+            and relative_length(place) < float(lines["farewell_short_ratio"])
+        )
+
+    place = 0
+    while place < len(spoken):
+        if not says_goodbye(place):
+            place += 1
+            continue
+        end = place
+        while end < len(spoken) and (
+            says_goodbye(end)
+            or relative_length(end) < float(lines["farewell_silent_ratio"])
+        ):
+            end += 1
+        said = sum(goodbyes(each) for each in range(place, end) if says_goodbye(each))
+        if end - place >= needed and said >= int(lines["farewell_statements"]):
+            return spoken[place]
+        place = end
+    return None
+
+
+def last_short_turns(
+    spoken: Sequence[int], total: Callable[[int, str], float], lines: Values
+) -> int | None:
+    """Find the turn from which on all are short."""
+    lengths = [total(number, "message_length") for number in spoken]
+    if not lengths:
+        return None
+    limit = float(lines["compression_phase_ratio"]) * statistics.fmean(lengths[:3])
+    begin = len(lengths)
+    while begin and lengths[begin - 1] < limit:
+        begin -= 1
+    is_long_enough = len(lengths) - begin >= int(lines["compression_phase_turns"])
+    return spoken[begin] if is_long_enough else None
+
+
+def loop_course(
+    spoken: Sequence[int],
+    turns: Mapping[int, Values],
+    messages: Messages,
+    lines: Values,
+    begin: int | None,
+) -> Values:
+    """Tell how a loop goes on, and how many turns lie in loops."""
+
+    def values(number: int, metric: str) -> list[Any]:
+        return [messages[number, agent][metric] for agent in AGENTS]
+
+    again = [comes_again(turns[number], values, number, lines) for number in spoken]
+    needed = int(lines["loop_turns"])
+    looping = 0
+    for holds, run in itertools.groupby(again):
+        length = len([*run])
+        looping += length if holds and length >= needed else 0
+    behind = [
+        place
+        for place, number in enumerate(spoken)
+        if begin is not None and number >= begin
+    ]
+    distances = Counter(
+        distance
+        for place in behind
+        if again[place]
+        and (distance := turns[spoken[place]]["nearest_turn_distance"]) is not None
+    )
+    escapes = (
+        spoken[place]
+        for place in behind[1:]
+        if not again[place] and place + 1 < len(spoken) and not again[place + 1]
+    )
+    return {
+        "loop_period": min(
+            distances, key=lambda each: (-distances[each], each), default=None
+        ),
+        "loop_escape_turn": next(escapes, None),
+        "loop_share": looping / len(spoken) if spoken else None,
+    }
+
+
+def topic_shares(spoken: Iterable[int], messages: Messages) -> Values:
+    """Tell how many statements hold words of a topic."""
+    rows = [messages[number, agent] for number in spoken for agent in AGENTS]
+    statements = sum(row["statement_count"] for row in rows)
+    return {
+        f"{topic}_share": (
+            sum(row[f"{topic}_statements"] for row in rows) / statements
+            if statements
+            else None
+        )
+        for topic in ("transcendence", "building")
     }
 
 

@@ -23,6 +23,7 @@ from own_metric_oracle import (
     OWN_TURN_METRICS,
     Values,
     own_message_metrics,
+    returning_metrics,
     turn_taking_balance,
 )
 from pidgin.analysis.convergence import ConvergenceCalculator
@@ -295,13 +296,13 @@ def unstored_metrics(turns: Iterable[Turn]) -> dict[int, Values]:
     """Run what else Pidgin can calculate, on what the descriptions name."""
     said: list[str] = []
     result = {}
-    for turn in turns:
-        if not turn.is_spoken:
-            continue
+    spoken = [turn for turn in turns if turn.is_spoken]
+    returning = returning_metrics([[*turn.messages.values()] for turn in spoken])
+    for turn, own in zip(spoken, returning, strict=True):
         texts = [*turn.messages.values()]
         said += texts
         sentences = map(TextAnalyzer.split_sentences, texts)
-        result[turn.number] = {
+        result[turn.number] = own | {
             "repetition_ratio": SimilarityCalculator.calculate_repetition_ratio(
                 said[-2 * WINDOW :]
             ),

@@ -15,6 +15,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
+from statistics import fmean
 from typing import Any
 
 from harness import ROOT
@@ -33,6 +34,15 @@ MARKER_METRICS = {
     "existential_language": "existential",
     "meta_commentary": "meta",
 }
+# Kinds of phrases that are looked for in statements.
+STATEMENT_METRICS = {
+    f"{category}_statements": category
+    for category in ("closing", "ending", "appreciation", "transcendence", "building")
+}
+LINE_ENDS = "\n\r\u2028\u2029"
+STATEMENT_ENDS = ".!?…。！？" + LINE_ENDS
+# Words of a window of MATTR, of a sample of HD-D, and of an agent's recent text.
+WINDOW, DRAWS, RECENT = 50, 42, 100
 # Unicode's blocks of pictographs, and the pictographs of blocks that hold other signs.
 PICTOGRAPH_BLOCKS = (
     ("Miscellaneous Symbols", 0x2600, 0x26FF),
@@ -196,6 +206,130 @@ def syllables(word: str) -> int:
     return max(groups - is_silent, 1)
 
 
+def statements_of(text: str) -> list[list[str]]:
+    """Part a text where a sentence or line ends, into what holds letters or digits."""
+    straight = text.replace("’", "'")
+    pieces = re.split(f"[{STATEMENT_ENDS}]", straight)
+    return [words_of(piece) for piece in pieces if re.search(r"[^\W_]", piece)]
+
+
+def statement_count(text: str) -> int:
+    """Count statements."""
+    return len(statements_of(text))
+
+
+@functools.cache
+def phrases(category: str) -> list[list[str]]:
+    """Read the phrases of a category, as their words and the ends that they ask for."""
+    return sorted(phrase.split(" ") for phrase in markers(category))
+
+
+def marked_statements(text: str, category: str) -> int:
+    """Count the statements in which one of the phrases comes."""
+    statements = [[".", *words, "."] for words in statements_of(text)]
+    return sum(
+        any(
+            words[place : place + len(phrase)] == phrase
+            for phrase in phrases(category)
+            for place in range(len(words) - len(phrase) + 1)
+        )
+        for words in statements
+    )
+
+
+def lines_of(text: str) -> list[str]:
+    """Part a text into lines."""
+    return re.split(f"[{LINE_ENDS}]", text)
+
+
+def can_be_seen(text: str) -> bool:
+    """Whether a text shows anything."""
+    return bool(visible_text(text))
+
+
+def visible_text(text: str) -> str:
+    """Leave out white space and what is never seen."""
+    return "".join(
+        letter
+        for letter in text
+        if not letter.isspace() and unicodedata.category(letter) not in ("Cc", "Cf")
+    )
+
+
+def is_markdown(line: str) -> bool:
+    """Whether a line without words is a rule, the border of a table, or empty markup."""
+    signs = re.sub(r"[ \t]", "", line)
+    if not signs or line.strip(" \t" + signs):
+        return False
+    is_rule = len(signs) > 2 and len({*signs}) == 1 and signs[0] in "-*_=~"
+    is_border = "|" in signs and {*signs} <= {*"|:+-"}
+    is_empty_markup = {*signs} <= {*">#"}
+    return is_rule or is_border or is_empty_markup
+
+
+def symbol_line_share(text: str) -> float | None:
+    """Tell the share of lines without words, code and Markdown aside."""
+    pieces = text.split("```")
+    # What stands between fences is code; a fence that is not closed holds the rest.
+    outside = "".join(pieces[::2])
+    worded = sum(bool(re.search(r"[^\W_]", line)) for line in lines_of(outside))
+    signs = sum(
+        can_be_seen(line) and not re.search(r"[^\W_]", line) and not is_markdown(line)
+        for line in lines_of(outside)
+    )
+    return signs / (worded + signs) if worded + signs else None
+
+
+def direction_words(text: str) -> int:
+    """Count words in lines that stand between asterisks."""
+    stripped = map(str.strip, lines_of(text))
+    return sum(
+        len(words_of(line))
+        for line in stripped
+        if line[:1] == line[-1:] == "*" and len(line) > 2 and "*" not in line[1:-1]
+    )
+
+
+def mattr(words: Sequence[str]) -> float | None:
+    """Average the share of different words over all windows."""
+    starts = range(len(words) - WINDOW + 1)
+    if not starts:
+        return None
+    return fmean(len({*words[start : start + WINDOW]}) / WINDOW for start in starts)
+
+
+def mtld(words: Sequence[str]) -> float | None:
+    """Average the words that a factor takes, read from the front and from the end."""
+    if not words:
+        return None
+    return fmean((words_per_factor(words), words_per_factor(words[::-1])))
+
+
+def words_per_factor(words: Sequence[str]) -> float:
+    """Count a factor whenever the share of different words comes down to 0.72."""
+    factors = 0.0
+    stretch: list[str] = []
+    for word in words:
+        stretch.append(word)
+        if len({*stretch}) / len(stretch) <= 0.72:
+            factors += 1
+            stretch = []
+    if stretch:
+        factors += (1 - len({*stretch}) / len(stretch)) / (1 - 0.72)
+    return len(words) / (factors or 1)
+
+
+def hd_d(words: Sequence[str]) -> float | None:
+    """Add up the chances that a sample holds each of the words."""
+    if len(words) < DRAWS:
+        return None
+    samples = math.comb(len(words), DRAWS)
+    missing = (
+        math.comb(len(words) - times, DRAWS) for times in Counter(words).values()
+    )
+    return math.fsum(1 - without / samples for without in missing) / DRAWS
+
+
 TEXT_METRICS: dict[str, Callable[[str], Any]] = {
     "sentence_lengths": sentence_lengths,
     "spaced_words_per_sentence": spaced_words_per_sentence,
@@ -207,20 +341,52 @@ TEXT_METRICS: dict[str, Callable[[str], Any]] = {
     "proper_noun_count": proper_noun_count,
     "passive_voice": passive_voice,
     "flesch_reading_ease": flesch_reading_ease,
+    "statement_count": statement_count,
+    "symbol_line_share": symbol_line_share,
+    "direction_words": direction_words,
+    "mattr": lambda text: mattr(words_of(text)),
+    "mtld": lambda text: mtld(words_of(text)),
+    "hd_d": lambda text: hd_d(words_of(text)),
 }
 # Who speaks first matters to these.
 FIRST_USES = ("newly_shared_words", "novel_symbols")
-OWN_MESSAGE_METRICS = (*TEXT_METRICS, *MARKER_METRICS, *FIRST_USES)
-OWN_TURN_METRICS = ("turn_taking_balance",)
+# To these, what was said before.
+EARLIER_MESSAGES = (
+    "similarity_to_last",
+    "similarity_to_last_but_one",
+    "similarity_to_partner",
+    "recent_mattr",
+)
+OWN_MESSAGE_METRICS = (
+    *TEXT_METRICS,
+    *MARKER_METRICS,
+    *STATEMENT_METRICS,
+    *FIRST_USES,
+    *EARLIER_MESSAGES,
+)
+RETURNING_METRICS = (
+    "phrase_count",
+    "returning_phrase_share",
+    "nearest_turn_similarity",
+    "nearest_turn_distance",
+)
+OWN_TURN_METRICS = ("turn_taking_balance", *RETURNING_METRICS)
 
 
 def message_values(text: str) -> Values:
     """Compute what one text tells by itself."""
     words = words_of(text)
-    return {metric: measure(text) for metric, measure in TEXT_METRICS.items()} | {
-        metric: sum(word in markers(category) for word in words)
-        for metric, category in MARKER_METRICS.items()
-    }
+    return (
+        {metric: measure(text) for metric, measure in TEXT_METRICS.items()}
+        | {
+            metric: sum(word in markers(category) for word in words)
+            for metric, category in MARKER_METRICS.items()
+        }
+        | {
+            metric: marked_statements(text, category)
+            for metric, category in STATEMENT_METRICS.items()
+        }
+    )
 
 
 def own_message_metrics(spoken: Spoken) -> dict[tuple[int, str], Values]:
@@ -228,6 +394,7 @@ def own_message_metrics(spoken: Spoken) -> dict[tuple[int, str], Values]:
     result = {}
     symbols: set[str] = set()
     vocabulary: dict[str, set[str]] = {"agent_a": set(), "agent_b": set()}
+    said: dict[str, list[list[str]]] = {"agent_a": [], "agent_b": []}
     for number, messages in spoken.items():
         for agent, text in messages.items():
             (partner,) = vocabulary.keys() - {agent}
@@ -236,10 +403,71 @@ def own_message_metrics(spoken: Spoken) -> dict[tuple[int, str], Values]:
             result[number, agent] = message_values(text) | {
                 "newly_shared_words": len(new_words & vocabulary[partner]),
                 "novel_symbols": len(new_symbols),
+                **compared_with_earlier(words_of(text), said[agent], said[partner]),
             }
+            said[agent].append(words_of(text))
             vocabulary[agent] |= new_words
             symbols |= new_symbols
     return result
+
+
+def compared_with_earlier(
+    words: list[str], own: Sequence[list[str]], partners: Sequence[list[str]]
+) -> Values:
+    """Compare a message with the agent's last two and the partner's last."""
+    recent = [word for message in own[-4:] for word in message] + words
+    return {
+        "similarity_to_last": similarity(words, own[-1:]),
+        "similarity_to_last_but_one": similarity(words, own[:-1][-1:]),
+        "similarity_to_partner": similarity(words, partners[-1:]),
+        "recent_mattr": mattr(words if len(words) >= WINDOW else recent[-RECENT:]),
+    }
+
+
+def similarity(words: Iterable[str], other: Sequence[Iterable[str]]) -> float | None:
+    """Compare the words of two messages, if there is another."""
+    if not other:
+        return None
+    a, b = {*words}, {*other[0]}
+    return len(a & b) / len(a | b) if a | b else 0.0
+
+
+def returning_metrics(turns: Sequence[Sequence[str]]) -> list[Values]:
+    """Tell of the messages of each spoken turn how much of them came before."""
+    phrases = [[each for text in turn for each in phrases_of(text)] for turn in turns]
+    result = []
+    for place, own in enumerate(phrases):
+        known = {
+            phrase for turn in phrases[max(place - 5, 0) : place] for phrase in turn
+        }
+        returning = len(own) - len({*own} - known)
+        uses = Counter(own)
+        # By the turn that a phrase was last used in.
+        shared = Counter[int]()
+        for phrase, times in uses.items():
+            last = [n for n in range(place) if phrase in phrases[n]][-1:]
+            shared.update(dict.fromkeys(last, times))
+        nearest = max(shared, key=lambda n: (shared[n], n), default=None)
+        result.append(
+            {
+                "phrase_count": len(own),
+                "returning_phrase_share": returning / len(own) if own else None,
+                "nearest_turn_similarity": (
+                    max(shared.values(), default=0) / len(own) if own else None
+                ),
+                "nearest_turn_distance": None if nearest is None else place - nearest,
+            }
+        )
+    return result
+
+
+def phrases_of(text: str) -> list[tuple[str, ...]]:
+    """Find the phrases of three words, or the whole of a shorter message."""
+    words = words_of(text)
+    if len(words) < 3:
+        whole = " ".join(words) or visible_text(text)
+        return [(whole,)] if whole else []
+    return [*zip(words, words[1:], words[2:], strict=False)]
 
 
 def symbols_of(text: str) -> set[str]:

@@ -167,10 +167,10 @@ spoken_turns as (
             or (
                 turn_metrics.phrase_count >= {{ var('loop_phrases') }}
                 and (
-                    turn_metrics.returning_phrase_share >= {{ var('loop_share') }}
+                    turn_metrics.returning_phrase_share > {{ var('loop_share') }}
                     -- The same few words in another order are no template.
                     or (
-                        message_totals.similarity >= {{ var('loop_similarity') }}
+                        message_totals.similarity > {{ var('loop_similarity') }}
                         and message_totals.recent_mattr >= {{ var('vocabulary_collapse_mattr') }}
                     )
                 )
@@ -204,14 +204,10 @@ compared_turns as (
         *,
         avg(if(place <= 3, characters, null)) over (partition by conversation_id)
             as first_characters,
-        (
-            closing_statements >= {{ var('farewell_closing_share') }} * statements
-            and closing_statements > 0
-        )
+        closing_statements > {{ var('farewell_closing_share') }} * statements
         or (
             closing_statements + ending_statements
-            >= {{ var('farewell_ending_share') }} * statements
-            and closing_statements + ending_statements > 0
+            > {{ var('farewell_ending_share') }} * statements
             and words < {{ var('farewell_short_ratio') }} * longest_words
         ) as is_closing
 
@@ -260,7 +256,7 @@ pattern_turns as (
             {
                 'pattern': 'gratitude_spiral',
                 'turns': {{ var('gratitude_spiral_turns') }},
-                'holds': appreciation_share >= {{ var('gratitude_spiral_share') }},
+                'holds': appreciation_share > {{ var('gratitude_spiral_share') }},
                 'begins': true
             },
             {
