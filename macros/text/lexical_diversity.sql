@@ -122,14 +122,9 @@
         + coalesce(
             list_sum(list_transform(
                 list_filter({{ occurrences }}, lambda times: times > 1),
-                lambda times: 1 - if(
-                    {{ word_count }} - times < 42,
-                    0,
-                    exp(
-                        lgamma({{ word_count }} - times + 1) - lgamma({{ word_count }} - times - 41)
-                        - lgamma({{ word_count }} + 1) + lgamma({{ word_count }} - 41)
-                    )
-                )
+                lambda times: 1 - list_product(list_transform(
+                    range(cast(times as bigint)), lambda before: 1 - 42 / ({{ word_count }} - before)
+                ))
             )),
             0
         ) / 42

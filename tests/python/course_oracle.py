@@ -313,10 +313,11 @@ def first_farewell(
 ) -> int | None:
     """Find a turn that says goodbye, behind which little else is said."""
     needed = int(lines["farewell_loop_turns"])
+    lengths = [total(number, "word_count") for number in spoken]
+    longest = [*itertools.accumulate(lengths, max)]
 
     def relative_length(place: int) -> float:
-        longest = max(total(number, "word_count") for number in spoken[: place + 1])
-        return total(spoken[place], "word_count") / longest if longest else 1.0
+        return lengths[place] / longest[place] if longest[place] else 1.0
 
     def goodbyes(place: int) -> float:
         closing = total(spoken[place], "closing_statements")

@@ -206,6 +206,7 @@ def syllables(word: str) -> int:
     return max(groups - is_silent, 1)
 
 
+@functools.lru_cache(maxsize=16)
 def statements_of(text: str) -> list[list[str]]:
     """Part a text where a sentence or line ends, into what holds letters or digits."""
     straight = text.replace("’", "'")
@@ -219,19 +220,23 @@ def statement_count(text: str) -> int:
 
 
 @functools.cache
-def phrases(category: str) -> list[list[str]]:
-    """Read the phrases of a category, as their words and the ends that they ask for."""
-    return sorted(phrase.split(" ") for phrase in markers(category))
+def phrases(category: str) -> dict[int, set[tuple[str, ...]]]:
+    """Read the phrases of a category by their length, ends of statements included."""
+    result: dict[int, set[tuple[str, ...]]] = {}
+    for phrase in markers(category):
+        words = tuple(phrase.split(" "))
+        result.setdefault(len(words), set()).add(words)
+    return result
 
 
 def marked_statements(text: str, category: str) -> int:
     """Count the statements in which one of the phrases comes."""
-    statements = [[".", *words, "."] for words in statements_of(text)]
+    statements = [(".", *words, ".") for words in statements_of(text)]
     return sum(
         any(
-            words[place : place + len(phrase)] == phrase
-            for phrase in phrases(category)
-            for place in range(len(words) - len(phrase) + 1)
+            words[place : place + length] in known
+            for length, known in phrases(category).items()
+            for place in range(len(words) - length + 1)
         )
         for words in statements
     )
@@ -259,11 +264,9 @@ def visible_text(text: str) -> str:
 def is_markdown(line: str) -> bool:
     """Whether a line without words is a rule, the border of a table, or empty markup."""
     signs = re.sub(r"[ \t]", "", line)
-    if not signs or line.strip(" \t" + signs):
-        return False
     is_rule = len(signs) > 2 and len({*signs}) == 1 and signs[0] in "-*_=~"
     is_border = "|" in signs and {*signs} <= {*"|:+-"}
-    is_empty_markup = {*signs} <= {*">#"}
+    is_empty_markup = signs != "" and {*signs} <= {*">#"}
     return is_rule or is_border or is_empty_markup
 
 
@@ -350,12 +353,12 @@ TEXT_METRICS: dict[str, Callable[[str], Any]] = {
 }
 # Who speaks first matters to these.
 FIRST_USES = ("newly_shared_words", "novel_symbols")
-# To these, what was said before.
+# To these, what was said before; and to the last of them, too, who speaks first.
 EARLIER_MESSAGES = (
+    "recent_mattr",
     "similarity_to_last",
     "similarity_to_last_but_one",
     "similarity_to_partner",
-    "recent_mattr",
 )
 OWN_MESSAGE_METRICS = (
     *TEXT_METRICS,
@@ -434,30 +437,30 @@ def similarity(words: Iterable[str], other: Sequence[Iterable[str]]) -> float | 
 
 def returning_metrics(turns: Sequence[Sequence[str]]) -> list[Values]:
     """Tell of the messages of each spoken turn how much of them came before."""
-    phrases = [[each for text in turn for each in phrases_of(text)] for turn in turns]
+    last_uses: dict[tuple[str, ...], int] = {}
     result = []
-    for place, own in enumerate(phrases):
-        known = {
-            phrase for turn in phrases[max(place - 5, 0) : place] for phrase in turn
-        }
-        returning = len(own) - len({*own} - known)
+    for place, turn in enumerate(turns):
+        own = [phrase for text in turn for phrase in phrases_of(text)]
         uses = Counter(own)
+        new = sum(last_uses.get(phrase, -9) < place - 5 for phrase in uses)
         # By the turn that a phrase was last used in.
         shared = Counter[int]()
         for phrase, times in uses.items():
-            last = [n for n in range(place) if phrase in phrases[n]][-1:]
-            shared.update(dict.fromkeys(last, times))
+            if phrase in last_uses:
+                shared[last_uses[phrase]] += times
         nearest = max(shared, key=lambda n: (shared[n], n), default=None)
-        result.append(
-            {
-                "phrase_count": len(own),
-                "returning_phrase_share": returning / len(own) if own else None,
-                "nearest_turn_similarity": (
-                    max(shared.values(), default=0) / len(own) if own else None
-                ),
-                "nearest_turn_distance": None if nearest is None else place - nearest,
-            }
-        )
+        values: Values = {
+            "phrase_count": len(own),
+            "returning_phrase_share": None,
+            "nearest_turn_similarity": None,
+            "nearest_turn_distance": None if nearest is None else place - nearest,
+        }
+        if own:
+            most = 0 if nearest is None else shared[nearest]
+            values["returning_phrase_share"] = (len(own) - new) / len(own)
+            values["nearest_turn_similarity"] = most / len(own)
+        result.append(values)
+        last_uses |= dict.fromkeys(own, place)
     return result
 
 

@@ -48,6 +48,7 @@ from metric_oracle import (
 from own_metric_oracle import (
     FIRST_USES,
     MARKER_METRICS,
+    STATEMENT_METRICS,
     Values,
     markers,
     own_message_metrics,
@@ -131,6 +132,32 @@ structures = strings_of(
 ) | strings_of(
     ["- ", "* ", "• ", "1. ", "12.", "  3.\n", "\n- ", "\n* ", "\n• ", "\n1. "], 3
 )
+# Phrases with the ends that they ask for, and almost.
+PHRASES = [sorted(markers(category)) for category in STATEMENT_METRICS.values()]
+statements = st.sampled_from(PHRASES).flatmap(
+    lambda phrases: st.lists(
+        st.builds(
+            lambda before, phrase, after: before + phrase.strip(". ") + after,
+            st.sampled_from([*"\n.… ", "So ", "…and ", "Un", "«"]),
+            st.sampled_from(phrases).flatmap(
+                lambda text: st.sampled_from(
+                    [text, text.upper(), text.replace("'", "’"), f"\n{text}\n"]
+                )
+            ),
+            st.sampled_from([*"\r.!?。 \u2028", ", then", "’s", "'s", "s"]),
+        ),
+        min_size=2,
+        max_size=5,
+    ).map("".join)
+)
+# Lines without words, and what may be taken for them or for stage directions.
+LINES = """
+---|***|- - -|==|= = =|***-|* * *|~~~||| --- |:-: ||>|> >|#|##|>#|> …|• | * |\u200b|_
+* nods *|*nods*|**nods**|*looks up, slowly*|*a* *b*|__|___|◊|🙏 ✨|∞ = ∞|->|```|\u00ad
+""".strip()
+lines = st.sampled_from(LINES.replace("\n", "|").split("|")).map(
+    lambda line: f"\n{line}\n"
+)
 punctuation = strings_of(".!?.!?,;:-—–…'’\"“”()[]{}¿¡。！？·‽", 8)
 arrows = strings_of(["->", "<-", "<->", "=>", "<=", "<=>", "-->", "⟶", "⟵", "⇄", "➔"])
 symbols = strings_of(
@@ -145,6 +172,8 @@ short = st.one_of(
 fragments = (
     short
     | phrases
+    | statements
+    | st.lists(lines, min_size=2, max_size=4).map("".join)
     | st.builds(lambda text, times: text * times, short, st.integers(2, 30))
 )
 separators = st.sampled_from(["", " ", " ", " ", "\n", "\n\n", ", ", ". ", "'", "_"])
@@ -193,6 +222,13 @@ def courses(draw: st.DrawFn) -> list[Turn]:
             "Why not -> now?",
             "...",
             "",
+            "Goodbye, take care!",
+            "Let it rest.",
+            "*nods*",
+            "🌀\n∞\nStill here",
+            " ".join(f"word{place}" for place in range(60)),
+            " ".join(f"word{place * place % 7}" for place in range(60)),
+            " ".join(f"word{place % 60 * 7 % 53}" for place in range(120)),
             NO_REPLY,
         )
     )
@@ -441,7 +477,7 @@ def test_swapped_agents(measured: Measured) -> None:
         mirror = f"mirror_of_{name}"
         for (number, agent), values in message_rows[name].items():
             swapped = message_rows[mirror][number, other[agent]]
-            for metric in {*MESSAGE_COLUMNS} - {*FIRST_USES}:
+            for metric in {*MESSAGE_COLUMNS} - {*FIRST_USES, "similarity_to_partner"}:
                 assert swapped[metric] == pytest.approx(values[metric], abs=1e-12)
         for number, values in turn_rows[name].items():
             assert turn_rows[mirror][number] == with_agents_swapped(values), name

@@ -1,0 +1,178 @@
+"""What the patterns are worth: on dialogues made for it, and on some that readers labelled.
+
+The labelled ones are a public collection that is no part of this project: its folder and the
+labels come from PIDGIN_TEST_DIALOGUES and PIDGIN_TEST_LABELS.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from conftest import ProjectMaker
+from harness import Project
+from lexicalrichness import LexicalRichness
+from own_metric_oracle import words_of
+
+from benchmarks.detectors import scoring
+from benchmarks.detectors.dialogues import LABELS, Dialogue, collection, write_logs
+from benchmarks.detectors.injection import CLEAN, dialogue_with, injected, permuted
+from benchmarks.detectors.scoring import PATTERNS, Found
+
+DIALOGUES = os.environ.get("PIDGIN_TEST_DIALOGUES")
+READINGS = os.environ.get("PIDGIN_TEST_LABELS")
+# By conversation id.
+Texts = dict[str, list[str]]
+
+
+def found_in(
+    dialogues: list[Dialogue], folder: Path, project: ProjectMaker
+) -> tuple[Project, Found]:
+    """Build the patterns of dialogues."""
+    write_logs(dialogues, folder)
+    built = project(folder)
+    built.build_only("--select", "+conversation_patterns")
+    columns = ", ".join(f"{pattern}_turn" for pattern in PATTERNS)
+    rows = built.query(f"select conversation_id, {columns} from conversation_patterns")
+    return built, {
+        name: dict(zip(PATTERNS, turns, strict=True)) for name, *turns in rows
+    }
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> list[Dialogue]:
+    """Make dialogues with a pattern, and without."""
+    return [*injected(each=4, seed=1)]
+
+
+@pytest.fixture(scope="module")
+def made_project(
+    made: list[Dialogue],
+    tmp_path_factory: pytest.TempPathFactory,
+    project: ProjectMaker,
+) -> tuple[Project, Found]:
+    """Build them once."""
+    return found_in(made, tmp_path_factory.mktemp("made"), project)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_pattern_is_found_where_it_begins(
+    pattern: str, made: list[Dialogue], made_project: tuple[Project, Found]
+) -> None:
+    """At middle and full strength within two turns, and never where there is none."""
+    _, found = made_project
+    groups = scoring.grouped(made, lambda dialogue: dialogue.group)
+    for strength in ("middle", "strong"):
+        hits = scoring.hits(groups[f"{pattern}-{strength}"], found, pattern)
+        assert sum(hits) >= len(hits) - 1, strength
+    assert not any(scoring.alarms(groups[CLEAN], found, pattern))
+
+
+def test_a_loop_and_a_collapse_are_told_apart(
+    made: list[Dialogue], made_project: tuple[Project, Found]
+) -> None:
+    """Long messages that come again have many words; few words come in ever new order."""
+    _, found = made_project
+    groups = scoring.grouped(made, lambda dialogue: dialogue.group)
+    for pattern, other in (
+        ("loop", "vocabulary_collapse"),
+        ("vocabulary_collapse", "loop"),
+    ):
+        assert not any(scoring.alarms(groups[f"{pattern}-middle"], found, other))
+
+
+def test_diversity_equals_that_of_lexicalrichness(
+    made: list[Dialogue], made_project: tuple[Project, Found]
+) -> None:
+    """Of the same words, the package and the warehouse say the same."""
+    built, _ = made_project
+    texts = {
+        (dialogue.name, number, agent): text
+        for dialogue in made
+        for number, turn in enumerate(dialogue.turns)
+        for agent, text in zip(("agent_a", "agent_b"), turn, strict=True)
+    }
+    rows = built.query(
+        "select conversation_id, turn_number, agent_id, mattr, mtld, hd_d"
+        " from message_metrics order by all"
+    )
+    compared = 0
+    for *key, mattr, mtld, hd_d in Random(1).sample(rows, 400):
+        words = words_of(texts[tuple(key)])
+        theirs = LexicalRichness(words, preprocessor=None, tokenizer=None)
+        assert mtld == (pytest.approx(theirs.mtld(), rel=1e-9) if words else None)
+        assert mattr == (
+            pytest.approx(theirs.mattr(50), rel=1e-9) if len(words) >= 50 else None
+        )
+        assert hd_d == (
+            pytest.approx(theirs.hdd(42), rel=1e-9) if len(words) >= 42 else None
+        )
+        compared += len(words) >= 50
+    assert compared > 100
+
+
+def test_kappa() -> None:
+    """Agreement by chance is 0, and one that always says no agrees with nobody."""
+    assert scoring.kappa([(True, True), (False, False)]) == 1
+    assert (
+        scoring.kappa([(True, True), (True, False), (False, True), (False, False)]) == 0
+    )
+    assert scoring.kappa([(False, True), (False, False)]) == 0
+    assert scoring.interval(0, 10) == pytest.approx((0, 0.2775), abs=1e-4)
+
+
+def test_a_dialogue_is_made_the_same_each_time() -> None:
+    """A seed decides everything, so that detectors can be compared."""
+    one, other = (dialogue_with("loop", "middle", 0, Random("seed")) for _ in range(2))
+    assert one == other
+    assert sorted(sum(permuted(one, 1).turns, ())) == sorted(sum(one.turns, ()))
+
+
+@pytest.fixture(scope="module")
+def labelled(
+    tmp_path_factory: pytest.TempPathFactory, project: ProjectMaker
+) -> tuple[list[Dialogue], Found]:
+    """Build the labelled dialogues, and the same with messages in another order."""
+    if not DIALOGUES or not READINGS:
+        pytest.skip("PIDGIN_TEST_DIALOGUES and PIDGIN_TEST_LABELS are not set")
+    read = collection(Path(DIALOGUES), Path(READINGS))
+    originals = [dialogue for dialogue in read if dialogue.readings]
+    dialogues = originals + [permuted(dialogue, 1) for dialogue in originals]
+    folder = tmp_path_factory.mktemp("labelled")
+    return originals, found_in(dialogues, folder, project)[1]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "least"),
+    [
+        (pattern, 0.6 if pattern == "gratitude_spiral" else 0.8)
+        for pattern in LABELS.values()
+    ],
+)
+def test_patterns_agree_with_readers(
+    pattern: str, least: float, labelled: tuple[list[Dialogue], Found]
+) -> None:
+    """Kappa with both readings, and the turn in which a pattern begins."""
+    dialogues, found = labelled
+    for reading in (0, 1):
+        agreement = scoring.agreement(dialogues, found, pattern, reading)
+        median: Any = agreement.median_error
+        assert agreement.kappa >= least
+        assert median <= 1
+
+
+@pytest.mark.parametrize("pattern", LABELS.values())
+def test_no_pattern_comes_by_chance(
+    pattern: str, labelled: tuple[list[Dialogue], Found]
+) -> None:
+    """Where no reader sees it, the same messages in another order do not make it."""
+    dialogues, found = labelled
+    without = [
+        permuted(dialogue, 1)
+        for dialogue in dialogues
+        if all(reading[pattern] is None for reading in dialogue.readings)
+    ]
+    assert sum(scoring.alarms(without, found, pattern)) <= 1
