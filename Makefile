@@ -25,7 +25,7 @@ CHECK     := PIDGIN_OUTPUT_DIR=sample_data/pidgin_output PIDGIN_ARCHIVE_DIR= PID
              DBT_TARGET_PATH=$(CHECK_DIR)/target DBT_LOG_PATH=$(CHECK_DIR)/logs DBT_PROFILES_DIR=.
 
 .DEFAULT_GOAL := build
-.PHONY: build test check-dbt check-python lint docs embeddings bench soak lock duckdb-2 clean
+.PHONY: build test check-dbt check-python lint docs embeddings bench bench-detectors soak lock duckdb-2 clean
 
 build: $(VENV)/.run
 	$(DBT) build
@@ -77,6 +77,11 @@ soak: $(VENV)/.dev
 # Ratios of speed, taken in one run; see benchmarks/README.md for longer ones.
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+# How well patterns are found: in made-up dialogues, and in a collection with labels where
+# PIDGIN_TEST_DIALOGUES and PIDGIN_TEST_LABELS say where it is. ONSETS=file.csv scores another detector.
+bench-detectors: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.detectors $(if $(ONSETS),--onsets $(ONSETS))
 
 # The suite on DuckDB 2.0 instead of the locked version; `make clean` goes back.
 duckdb-2: $(VENV)/.dev

@@ -1,1 +1,1 @@
-"""Score detectors of patterns in dialogues: ours, or those of anybody with a CSV of onsets."""
+"""Score detectors of patterns: ours, or those of anybody with a CSV of onsets."""

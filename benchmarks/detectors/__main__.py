@@ -3,9 +3,10 @@
 Usage: python -m benchmarks.detectors [--each N] [--collection DIR [--labels FILE]]
            [--onsets FILE] [--keep DIR]
 
-The detector is this project, unless a CSV of onsets is given: columns conversation_id, pattern,
-turn; a row for each pattern found, the first turn of a dialogue being 0. --keep keeps the dialogues,
-as logs of Pidgin in pidgin_output, with what is known of them in truth.csv and with onsets.csv.
+The detector is this project, unless a CSV of onsets is given: columns conversation_id,
+pattern, turn; a row for each pattern found, the first turn of a dialogue being 0.
+--keep keeps the dialogues, as logs of Pidgin in pidgin_output, with what is known of
+them in truth.csv and with onsets.csv.
 """
 
 import argparse
@@ -171,12 +172,16 @@ def report(dialogues: Sequence[Dialogue], found: Found) -> str:
     return "\n\n".join(parts)
 
 
-INJECTED = f"""Share of dialogues in which the pattern was found within {scoring.NEAR} turns of where it begins, with Wilson's 95 %
-interval; share of clean dialogues in which it was found; median distance of the turns at middle strength."""
-CROSSED = """Share of the dialogues with one pattern (rows, middle strength) in which another was found, too (columns). Many belong
-together: silence is short, and a sign alone is both silence and a symbol."""
-READ = "Cohen's kappa with each of two readings, and the distance of the turns where both see the pattern."
-PERMUTED = """Dialogues in which neither reading sees the pattern, each agent's messages shuffled: share in which it is found."""
+INJECTED = f"""Share of dialogues in which the pattern was found within {scoring.NEAR} turns
+of where it begins, with Wilson's 95 % interval; share of clean dialogues in which it
+was found; median distance of the turns at middle strength."""
+CROSSED = """Share of the dialogues with one pattern (rows, middle strength) in which
+another was found, too (columns). Many belong together: silence is short, and a sign
+alone is both silence and a symbol."""
+READ = """Cohen's kappa with each of two readings, and the distance of the turns where
+both see the pattern."""
+PERMUTED = """Dialogues in which neither reading sees the pattern, each agent's messages
+shuffled: share in which it is found."""
 RATES = (
     "Share of dialogues in which each pattern was found, with Wilson's 95 % interval."
 )
@@ -245,37 +250,25 @@ def label_table(labelled: Sequence[Dialogue], found: Found) -> str:
         first, second = (
             scoring.agreement(labelled, found, pattern, reading) for reading in (0, 1)
         )
-        readers = scoring.kappa(
-            [
-                tuple(reading[pattern] is not None for reading in each.readings)
-                for each in labelled
-            ]
-        )  # type: ignore[misc]
+        seen = [
+            (one[pattern] is not None, other[pattern] is not None)
+            for one, other in (dialogue.readings for dialogue in labelled)
+        ]
         errors = first.errors + second.errors
         near = sum(abs(error) <= 1 for error in errors) / len(errors) if errors else 0
         rows.append(
             (
                 pattern,
-                f"{sum(each.readings[0][pattern] is not None for each in labelled)} of {len(labelled)}",
-                f"{readers:.2f}",
+                f"{sum(one for one, _ in seen)} of {len(labelled)}",
+                f"{scoring.kappa(seen):.2f}",
                 f"{first.kappa:.2f}",
                 f"{second.kappa:.2f}",
                 f"{first.median_error}, {second.median_error}",
                 f"{near:.0%}",
             )
         )
-    return scoring.table(
-        (
-            "Pattern",
-            "Labelled",
-            "Readers",
-            "Kappa 1",
-            "Kappa 2",
-            "Median turns apart",
-            "Within one turn",
-        ),
-        rows,
-    )
+    head = ("Pattern", "Labelled", "Readers", "Kappa 1", "Kappa 2")
+    return scoring.table((*head, "Median turns apart", "Within one turn"), rows)
 
 
 def permuted_table(natural: Sequence[Dialogue], found: Found) -> str:

@@ -45,7 +45,7 @@ class Dialogue:
 
 
 def collection(folder: Path, labels: Path | None = None) -> Iterator[Dialogue]:
-    """Read the collection; with labels, each dialogue with its readings, if it has any."""
+    """Read the collection, each dialogue with its readings if it has any."""
     readings: dict[tuple[str, int], list[Onsets]] = {}
     if labels is not None:
         for labelled in json.loads(labels.read_text(encoding="utf-8"))["conversations"]:

@@ -1,8 +1,8 @@
 """Dialogues in which a pattern begins at a known turn, and some without any.
 
-What the agents say otherwise is made up by benchmarks.texts, at length or in a sentence or two.
-The sentences of farewells and thanks below were written for this, not taken from the seed that
-the detectors read.
+What the agents say otherwise is made up by benchmarks.texts, at length or in a sentence
+or two. The sentences of farewells and thanks below were written for this, not taken
+from the seed that the detectors read.
 """
 
 import re
@@ -94,7 +94,7 @@ VOCABULARY = {"weak": 30, "middle": 15, "strong": 8}
 
 
 def injected(each: int, seed: int) -> Iterator[Dialogue]:
-    """Make so many dialogues for each pattern and strength, and twice as many clean ones."""
+    """Make so many dialogues of each kind, and twice as many clean ones."""
     for pattern in PATTERNS:
         for strength in STRENGTHS:
             for number in range(each):
@@ -143,7 +143,7 @@ def sentences_of(text: str) -> list[str]:
 
 
 def looping(rng: Random, strength: str, _: Speaker, before: list[str]) -> Iterator[str]:
-    """Say what was said one, two or three turns ago, some words exchanged for others."""
+    """Say what was said one to three turns ago, some words exchanged for others."""
     period = rng.randint(1, 3)
     said = before[-2 * period :]
     while True:
@@ -157,7 +157,7 @@ def looping(rng: Random, strength: str, _: Speaker, before: list[str]) -> Iterat
 def saying_goodbye(
     rng: Random, strength: str, speaker: Speaker, _: list[str]
 ) -> Iterator[str]:
-    """Say goodbye in one to three sentences, after some of the topic if the farewell is weak."""
+    """Say goodbye, after some of the topic if the farewell is weak."""
     while True:
         topic = sentences_of(speaker())[: FAREWELL_TOPIC[strength]]
         goodbye = rng.sample(FAREWELLS, rng.randint(1, 3))
@@ -242,7 +242,7 @@ PATTERN_SPEECH: dict[
 
 
 def permuted(dialogue: Dialogue, seed: int) -> Dialogue:
-    """Put the messages of a dialogue into another order, each agent's among themselves."""
+    """Put each agent's messages into another order."""
     rng = Random(f"{seed} {dialogue.name}")
     a, b = ([*messages] for messages in zip(*dialogue.turns, strict=True))
     rng.shuffle(a)

@@ -24,7 +24,7 @@ Found = Mapping[str, Onsets]
 
 @dataclass(frozen=True)
 class Agreement:
-    """How two judges agree on whether a pattern shows, and on the turn if both see it."""
+    """How two judges agree on whether a pattern shows, and since when."""
 
     kappa: float
     errors: tuple[int, ...]

@@ -262,7 +262,7 @@ def visible_text(text: str) -> str:
 
 
 def is_markdown(line: str) -> bool:
-    """Whether a line without words is a rule, the border of a table, or empty markup."""
+    """Whether a line is a rule, the border of a table, or empty markup."""
     signs = re.sub(r"[ \t]", "", line)
     is_rule = len(signs) > 2 and len({*signs}) == 1 and signs[0] in "-*_=~"
     is_border = "|" in signs and {*signs} <= {*"|:+-"}

@@ -1,7 +1,7 @@
-"""What the patterns are worth: on dialogues made for it, and on some that readers labelled.
+"""What the patterns are worth: on made-up dialogues, and on some that readers labelled.
 
-The labelled ones are a public collection that is no part of this project: its folder and the
-labels come from PIDGIN_TEST_DIALOGUES and PIDGIN_TEST_LABELS.
+The labelled ones are a public collection that is no part of this project: its folder
+and the labels come from PIDGIN_TEST_DIALOGUES and PIDGIN_TEST_LABELS.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def test_a_pattern_is_found_where_it_begins(
 def test_a_loop_and_a_collapse_are_told_apart(
     made: list[Dialogue], made_project: tuple[Project, Found]
 ) -> None:
-    """Long messages that come again have many words; few words come in ever new order."""
+    """Messages that come again have many words; few words come in new orders."""
     _, found = made_project
     groups = scoring.grouped(made, lambda dialogue: dialogue.group)
     for pattern, other in (
