@@ -175,33 +175,6 @@ def report(dialogues: Sequence[Dialogue], found: Found) -> str:
 INJECTED = f"""Share of dialogues in which the pattern was found within {scoring.NEAR}
 turns of where it begins, with the 95 % interval of Wilson; share of clean dialogues in
 which it was found; median distance of the turns at middle strength."""
-CROSSED, crossed_table(groups, found)]
-    real = [each for each in dialogues if each.group not in made_groups()]
-    if real:
-        labelled = [each for each in real if each.readings and each.group != "permuted"]
-        natural = [each for each in groups["permuted"] if each.readings]
-        if labelled:
-            parts += [
-                "## Dialogues that readers labelled",
-                READ,
-                label_table(labelled, found),
-            ]
-            parts += [
-                "## The same, their messages in another order",
-                PERMUTED,
-                permuted_table(natural, found),
-            ]
-        parts += [
-            "## All dialogues of the collection",
-            RATES,
-            rate_table(groups, found),
-        ]
-    return "\n\n".join(parts)
-
-
-INJECTED = f"""Share of dialogues in which the pattern was found within {scoring.NEAR}
-turns of where it begins, with the 95 % interval of Wilson; share of clean dialogues in
-which it was found; median distance of the turns at middle strength."""
 CROSSED = """Share of the dialogues with one pattern (rows, middle strength) in which
 another was found, too (columns). Many belong together: silence is short, and a sign
 alone is both silence and a symbol."""

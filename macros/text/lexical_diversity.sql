@@ -5,8 +5,9 @@
     takes the lower 22 bits of the word's hash, so texts of more than two million words are none. -#}
 {% macro sorted_uses(token_hashes) -%}
     list_sort(list_transform(
-        if(len({{ token_hashes }}) < 2097152, {{ token_hashes }}, []),
-        lambda word, place: word - word % 4194304 + cast(place as ubigint)
+        range(1, if(len({{ token_hashes }}) < 2097152, len({{ token_hashes }}), 0) + 1),
+        lambda place: {{ token_hashes }}[place] - {{ token_hashes }}[place] % 4194304
+        + cast(place as ubigint)
     ))
 {%- endmacro %}
 

@@ -46,6 +46,11 @@
     trim({{ marker }}, '. ')
 {%- endmacro %}
 
+{#- A line that holds a letter or digit. -#}
+{% macro worded_line_pattern() -%}
+    [^{{ line_ends() }}]*[\p{L}\p{N}][^{{ line_ends() }}]*
+{%- endmacro %}
+
 {#- What can be seen of a text, without white space. -#}
 {% macro visible_text(content) -%}
     regexp_replace({{ content }}, '[{{ whitespace() }}\p{Cf}\p{Cc}]+', '', 'g')

@@ -416,8 +416,9 @@ mtld_states as (
 
     select
         *,
-        {{ mtld_state('repeated_uses') }} as mtld_state,
-        {{ mtld_state(reversed_uses('repeated_uses', 'word_count')) }} as reversed_mtld_state
+        -- sqlfluff cannot parse lambdas of two arguments.
+        {{ mtld_state('repeated_uses') }} as mtld_state, -- noqa: PRS
+        {{ mtld_state(reversed_uses('repeated_uses', 'word_count')) }} as reversed_mtld_state -- noqa: PRS
 
     from repeated_words
 
@@ -461,7 +462,7 @@ phrase_markers as (
                         string_split({{ bare_phrase('marker') }}, ' '),
                         lambda word: not contains(word, '''')
                     ),
-                    lambda word: {'letters': length(word), 'word': word}
+                    lambda word: struct_pack(letters := length(word), word := word)
                 )
             )['word']
         ) as anchor
@@ -493,7 +494,9 @@ message_phrases as (
     select
         phrase_candidates.message,
         list(
-            {'category': phrase_candidates.category, 'marker': phrase_candidates.marker}
+            struct_pack(
+                category := phrase_candidates.category, marker := phrase_candidates.marker
+            )
             order by phrase_candidates.category, phrase_candidates.marker
         ) as statement_markers
 

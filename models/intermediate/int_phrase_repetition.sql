@@ -233,7 +233,7 @@ nearest_turns as (
         conversation_id,
         place,
         max(phrases) as phrases,
-        first(distance order by phrases desc, distance) as distance
+        first(distance order by phrases desc, distance asc) as distance
 
     from shared_phrases
 

@@ -159,7 +159,21 @@ spoken_turns as (
         turn_metrics.vocabulary_overlap,
         (turn_metrics.mimicry_score_a_to_b + turn_metrics.mimicry_score_b_to_a) / 2 as mimicry,
         turn_metrics.nearest_turn_distance,
-        message_totals.* exclude (conversation_id, turn_number),
+        message_totals.words,
+        message_totals.characters,
+        message_totals.symbol_share,
+        message_totals.statements,
+        message_totals.closing_statements,
+        message_totals.ending_statements,
+        message_totals.transcendence_statements,
+        message_totals.building_statements,
+        message_totals.appreciation_share,
+        message_totals.similarity,
+        message_totals.recent_mattr,
+        message_totals.symbol_line_share,
+        message_totals.is_silent,
+        message_totals.has_symbols_a,
+        message_totals.has_symbols_b,
         -- Long messages come again in part, shorter ones as a whole or not.
         turn_metrics.phrase_count > 0
         and (
@@ -399,8 +413,9 @@ loops as (
         conversation_id,
         min(turn_number) filter (where place > loop_place and not is_loop and not goes_on)
             as loop_escape_turn,
-        mode(nearest_turn_distance order by nearest_turn_distance)
-            filter (where is_loop and place >= loop_place) as loop_period
+        mode(nearest_turn_distance order by nearest_turn_distance) filter (
+            where is_loop and place >= loop_place
+        ) as loop_period
 
     from loop_turns
 
@@ -589,21 +604,16 @@ select
     pattern_onsets.echo_chamber_turn,
     pattern_onsets.symbolic_phase_turn,
     pattern_onsets.compression_phase_turn,
-    {%- for pattern in [
-        'loop',
-        'farewell_loop',
-        'gratitude_spiral',
-        'silence',
-        'symbol_ending',
-        'vocabulary_collapse',
-        'echo_chamber',
-        'symbolic_phase',
-        'compression_phase'
-    ] %}
-    if(symbol_turns.conversation_id is null, null, pattern_onsets.{{ pattern }}_turn is not null)
-        as has_{{ pattern }},
-    {%- endfor %}
-
+    {% for pattern in [
+        'loop', 'farewell_loop', 'gratitude_spiral', 'silence', 'symbol_ending',
+        'vocabulary_collapse', 'echo_chamber', 'symbolic_phase', 'compression_phase',
+    ] -%}
+        if(
+            symbol_turns.conversation_id is null,
+            null,
+            pattern_onsets.{{ pattern }}_turn is not null
+        ) as has_{{ pattern }},
+    {% endfor %}
     -- topics, by words alone
     topics.transcendence_share,
     topics.building_share,

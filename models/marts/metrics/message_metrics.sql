@@ -229,7 +229,7 @@ counts as (
         *,
         length(content) as message_length,
         -- Most messages have a word in each line; of the others, each line is looked at.
-        {{ match_count('unfenced_outline', '[^' ~ line_ends() ~ ']*[\\p{L}\\p{N}][^' ~ line_ends() ~ ']*') }}
+        {{ match_count('unfenced_outline', worded_line_pattern()) }}
             as worded_line_count,
         if(
             {{ match_count('unfenced_outline', '[^' ~ line_ends() ~ ']+') }} = worded_line_count,
