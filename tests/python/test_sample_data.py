@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -246,6 +247,11 @@ def cli_run(cli_process: tuple[subprocess.Popen[bytes], Path]) -> Path:
     process, home = cli_process
     assert process.wait(timeout=60) == 0
     (written,) = (home / "pidgin_output" / "experiments").iterdir()
+    # Pidgin notes the end of an experiment after its command has come to an end.
+    end = time.monotonic() + 60
+    while not read_manifest(written / "manifest.json").get("completed_at"):
+        assert time.monotonic() < end
+        time.sleep(0.2)
     return written
 
 
