@@ -506,7 +506,8 @@ def test_a_watch(project: ProjectMaker, tmp_path: Path) -> None:
         (tmp_path / "away").rename(folder.path)
         folder.write("tea_00000001/events_two.jsonl", conversation("two", reason=None))
         wait_for(made, lambda: len(states()) == 2)
-        assert warehouse.fetch("select count(*) as turns from analysis.turns")
+        (rows,) = warehouse.fetch("select count(*) as turns from analysis.turns")
+        assert rows["turns"] == sum(turns for _, _, turns in states())
 
         count = len(events("refreshing"))
         folder.write("tea_00000001/events_three.jsonl", conversation("three"))
