@@ -283,7 +283,8 @@ def test_change_within_the_second_of_a_build(
     ]
     built = project(folder.path)
     settled = (
-        "select bool_and(is_settled) from stg_pidgin__event_lines where source_file = ?"
+        "select bool_and(is_settled) from staging.stg_pidgin__event_lines"
+        " where source_file = ?"
     )
     with being_written(paths[0]):
         built.build_only()
