@@ -21,6 +21,7 @@ from pidgin_analytics import (
     legacy,
     legacy_import,
     publishing,
+    report_command,
     search_command,
     settings,
     watch_command,
@@ -39,6 +40,7 @@ def main() -> None:
 
 
 main.add_command(export_command.export)
+main.add_command(report_command.report)
 main.add_command(search_command.search)
 main.add_command(watch_command.watch)
 

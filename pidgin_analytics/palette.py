@@ -20,6 +20,8 @@ class Palette:
     text: str
     quiet_text: str
     line: str
+    # Borders of what can be used.
+    control: str
     accent: str
     agent_a: str
     agent_b: str
@@ -37,6 +39,7 @@ LIGHT = Palette(
     text="#1b1f27",
     quiet_text="#555d6b",
     line="#d5d9e0",
+    control="#868e9c",
     accent="#0b5cad",
     agent_a="#0072b2",
     agent_b="#e07b00",
@@ -61,6 +64,7 @@ DARK = Palette(
     text="#e8eaee",
     quiet_text="#a9b0bc",
     line="#3a404b",
+    control="#727b8a",
     accent="#7ab8ff",
     agent_a="#56b4e9",
     agent_b="#f0a830",
