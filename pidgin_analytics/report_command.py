@@ -31,9 +31,7 @@ from pidgin_analytics.warehouse import Warehouse, WarehouseError
     show_default=True,
     help="The page. A longer report has a folder of texts beside it.",
 )
-@click.option(
-    "--no-transcripts", is_flag=True, help="Leave out what was said."
-)
+@click.option("--no-transcripts", is_flag=True, help="Leave out what was said.")
 @click.option(
     "--inline-megabytes",
     type=click.FloatRange(min=0),

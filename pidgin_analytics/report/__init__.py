@@ -1,4 +1,4 @@
-"""Writes a report of experiments: one page that opens from a file, without a network."""
+"""Writes a report of experiments: one page, which opens without a network."""
 
 from __future__ import annotations
 
@@ -121,14 +121,11 @@ def write_report(
 
 
 def _page(data: str, texts: str | None, state: datetime) -> str:
-    environment = Environment(
-        loader=PackageLoader("pidgin_analytics.report", "page"), autoescape=True
-    )
+    loader = PackageLoader("pidgin_analytics.report", "page")
+    environment = Environment(loader=loader, autoescape=True)
     style = environment.get_template("style.css").render(
         light=_variables(LIGHT), dark=_variables(DARK)
     )
-    loader = environment.loader
-    assert loader is not None
     scripts = [
         Markup(loader.get_source(environment, name)[0])  # noqa: S704
         for name in SCRIPTS

@@ -226,7 +226,7 @@ def _table(rows: list[Row]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON can hold: moments as UTC, numbers to six digits, NULL as null."""
+    """Return what JSON can hold: moments in UTC, and numbers to six digits."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(value, float):

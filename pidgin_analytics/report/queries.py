@@ -81,7 +81,9 @@ METRICS = (
         ),
         ("A to B", "B to A"),
     ),
-    Metric("word_count", "Length", "words per message", _of_agents("word_count"), AGENTS),
+    Metric(
+        "word_count", "Length", "words per message", _of_agents("word_count"), AGENTS
+    ),
     Metric(
         "recent_mattr",
         "Lexical diversity of what was said last (MATTR)",
@@ -175,7 +177,7 @@ CONVERSATIONS = f"""
     totals as (
         select
             conversation_id,
-            count(*) filter (where not is_api_error) as message_count,
+            count(*) as message_count,
             count(*) filter (where is_api_error) as placeholder_count
         from messages
         group by conversation_id

@@ -48,6 +48,7 @@ const application = (() => {
 
   function show() {
     const [kind, id, , turn] = report.page.path;
+    const focused = document.activeElement?.closest("main") ? document.activeElement : null;
     charts.forget();
     count();
     let title = "Experiments";
@@ -62,6 +63,11 @@ const application = (() => {
       title = id;
       reader.show(main, id, turn);
     } else main.replaceChildren(...flat(views.missing("This address leads nowhere.")));
+    // What was chosen is drawn anew, and keeps the keyboard.
+    if (focused?.name) {
+      [...main.querySelectorAll(`[name="${CSS.escape(focused.name)}"]`)]
+        .find((one) => one.type.startsWith("select") || one.value === focused.value)?.focus();
+    }
     document.title = `${report.visible(String(title))} · Conversations between models`;
     for (const link of document.querySelectorAll("header nav a")) {
       const path = link.getAttribute("href").split("?")[0] === "#/compare" ? ["compare"] : [];

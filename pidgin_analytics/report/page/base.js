@@ -51,7 +51,7 @@ const report = (() => {
 
   // What a terminal or a printer would obey is shown as a picture of itself.
   function visible(text) {
-    return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, (found) =>
+    return text.replaceAll("\r\n", "\n").replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, (found) =>
       found === "\u007f" ? "\u2421" : String.fromCharCode(0x2400 + found.charCodeAt(0)));
   }
 

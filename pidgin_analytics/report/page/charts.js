@@ -15,7 +15,6 @@ const charts = (() => {
     return {
       background: null,
       font: "system-ui, sans-serif",
-      aria: false,
       view: { stroke: null },
       axis: {
         labelColor: text, titleColor: text, gridColor: line, domainColor: line, tickColor: line,
@@ -47,6 +46,10 @@ const charts = (() => {
     chart.view = await vegaEmbed(place, { ...chart.spec(width), config: config() }, {
       mode: "vega-lite", renderer: "svg", actions: false, defaultStyle: false, hover: false, tooltip,
     });
+    // The place says in words what is drawn; its numbers are in a table below.
+    for (const part of place.querySelectorAll("[role], [aria-label]")) {
+      for (const name of ["role", "aria-label", "aria-roledescription"]) part.removeAttribute(name);
+    }
     place.dataset.drawn = "yes";
   }
   function redraw() {
@@ -130,10 +133,10 @@ const charts = (() => {
     // Shares on one scale, unless all of them are small.
     const isShare = metric.unit.includes("from 0 to 1") && most > 0.4;
     const counts = rows.map((row) => row.conversations);
-    const reached = counts.length ? ` ${number(Math.min(...counts))} to ${number(Math.max(...counts))} conversations reach a turn.` : "";
+    const reached = counts.length ? ` Each point rests on ${Math.min(...counts) === Math.max(...counts) ? "" : `${number(Math.min(...counts))} to `}${report.plural(Math.max(...counts), "conversation")}.` : "";
     const isOfAgents = chosen.length > 1;
     const scale = () => ({ domain: lines, range: isOfAgents ? ["agent-a", "agent-b"].map(color) : lines.map((_, index) => seriesColors()[index % 8]) });
-    const y = { type: "quantitative", title: null, scale: isShare ? { domain: [0, 1] } : { zero: true, domainMin: 0 } };
+    const y = { type: "quantitative", title: null, scale: isShare ? { domain: [0, 1] } : { domain: [0, most || 1], nice: true } };
     // In print without colour, lines differ by their dashes.
     const dash = lines.length < 2 ? {} : { strokeDash: {
       field: "line", type: "nominal", scale: { domain: lines, range: lines.map((_, index) => dashes[index % 4]) }, title: null,
@@ -141,7 +144,7 @@ const charts = (() => {
     return figure({
       key, title, unit: metric.unit, rows,
       infos: metric.columns.filter((_, index) => only === undefined || index === only).map((column) => info("turns", column, column)),
-      note: `Mean over conversations that reach the turn, with its interval of 95 %.${reached}`,
+      note: `Mean over the conversations that reach the turn, with its interval of 95 %.${reached}`,
       label: `${title} over turns: ${lines.join(", ")}`,
       columns: [
         ["line", (row) => row.line], ["turn", (row) => row.turn], ["mean", (row) => number(row.mean, 4)],
