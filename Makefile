@@ -1,5 +1,6 @@
 # make build   set everything up and build the warehouse from the bundled sample
 # make test    set everything up and run the whole test suite
+# make report  write report.html, a page to look at, from the warehouse that is there
 #
 # Set-up is a virtual environment in .venv, installed from a lock file with hashes: with uv
 # where it is present, with pip where it is not. It is brought up to date when a lock changes.
@@ -25,10 +26,13 @@ CHECK     := PIDGIN_OUTPUT_DIR=sample_data/pidgin_output PIDGIN_ARCHIVE_DIR= PID
              DBT_TARGET_PATH=$(CHECK_DIR)/target DBT_LOG_PATH=$(CHECK_DIR)/logs DBT_PROFILES_DIR=.
 
 .DEFAULT_GOAL := build
-.PHONY: build test check-dbt check-python lint docs embeddings bench bench-detectors soak lock duckdb-2 clean
+.PHONY: build report test check-dbt check-python lint docs embeddings bench bench-detectors soak lock duckdb-2 clean
 
 build: $(VENV)/.run
 	$(DBT) build
+
+report: $(VENV)/.run
+	$(BIN)/pidgin-analytics report
 
 test: lint check-dbt check-python
 

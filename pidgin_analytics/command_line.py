@@ -1,4 +1,4 @@
-"""The command ``pidgin-analytics``: operations that change what is held, and builds."""
+"""The command ``pidgin-analytics``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PROJECT = Path(settings.PROJECT)
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Archive conversations of Pidgin, bring them back, forget, export or search them.
+    """Look at conversations of Pidgin, search, export, archive or forget them.
 
     Folders are those of the environment (PIDGIN_OUTPUT_DIR, PIDGIN_ARCHIVE_DIR,
     PIDGIN_WAREHOUSE), as for dbt build.
@@ -71,7 +71,14 @@ def archive(
     delete_logs: bool,
     dry_run: bool,
 ) -> None:
-    """Move experiments that have ended into Parquet files."""
+    """Move experiments that have ended into Parquet files.
+
+    \b
+    Examples:
+      pidgin-analytics archive --dry-run
+      pidgin-analytics archive --older-than-days 90 --delete-logs
+      pidgin-analytics archive --experiment experiment_3a88b3a3 --older-than-days 0
+    """
     options: dict[str, object] = {
         "older_than_days": older_than_days,
         "delete_logs": delete_logs,
@@ -90,7 +97,13 @@ def archive(
     "--keep-archives", is_flag=True, help="Write the logs and leave the archives."
 )
 def restore(experiments: tuple[str, ...], keep_archives: bool) -> None:
-    """Write the logs of archived experiments where they were, byte for byte."""
+    """Write the logs of archived experiments where they were, byte for byte.
+
+    \b
+    Examples:
+      pidgin-analytics restore experiment_3a88b3a3
+      pidgin-analytics restore experiment_3a88b3a3 --keep-archives
+    """
     operate(
         "restore_experiments",
         {"experiment_ids": list(experiments), "keep_archives": keep_archives},
@@ -107,6 +120,11 @@ def forget(ids: tuple[str, ...], dry_run: bool) -> None:
     They leave the event store, the archives and every table; only their ids stay, so
     that files which still lie in the output folder are not read again. Those files are
     yours to delete.
+
+    \b
+    Examples:
+      pidgin-analytics forget conv_09201e87 --dry-run
+      pidgin-analytics forget conv_09201e87 experiment_020b7065
     """
     operate("forget", {"ids": list(ids), "dry_run": dry_run})
     if not dry_run:
@@ -140,6 +158,11 @@ def import_legacy(database: Path, dry_run: bool) -> None:
 
     Reads experiments.db (SQLite, June 2025) and experiments.duckdb (since July 2025),
     and never writes to them. Conversations whose logs are here stay as they are.
+
+    \b
+    Examples:
+      pidgin-analytics import-legacy experiments.db --dry-run
+      pidgin-analytics import-legacy ~/pidgin_output/experiments/experiments.duckdb
     """
     # In the user's folder, before the project's.
     database = database.absolute()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 import duckdb
 
 from pidgin_analytics import exports, settings
+from pidgin_analytics.progress import shown_progress
 
 
 @click.command(short_help="Write tables as Parquet, CSV, a workbook or a corpus.")
@@ -38,16 +41,26 @@ from pidgin_analytics import exports, settings
 @click.option(
     "--overwrite", is_flag=True, help="Replace files of the same names that are there."
 )
+@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="Say as JSON what was written.")
 def export(
     tables: tuple[str, ...],
     folder: Path,
     file_format: str,
     experiments: tuple[str, ...],
     overwrite: bool,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Write tables of the warehouse into a folder, with a codebook.
 
     TABLE is a mart, such as messages, or a view, such as analysis.turns.
+
+    \b
+    Examples:
+      pidgin-analytics export analysis.turns --format parquet --to data
+      pidgin-analytics export messages incidents --format csv --to data --overwrite
+      pidgin-analytics export --format convokit --to corpus
     """
     # Late, because that module takes this command in.
     from pidgin_analytics.command_line import PROJECT, counted, printable, say
@@ -59,7 +72,12 @@ def export(
     if file_format != "convokit" and not tables:
         raise click.UsageError("Name at least one TABLE.")
     try:
-        with contextlib.chdir(PROJECT), contextlib.closing(_opened()) as connection:
+        with (
+            contextlib.chdir(PROJECT),
+            contextlib.closing(_opened()) as connection,
+            shown_progress(quiet=quiet or as_json) as progress,
+        ):
+            progress(f"writing into {folder}")
             if file_format == "convokit":
                 exported = exports.export_corpus(
                     connection, folder, experiments=experiments, overwrite=overwrite
@@ -80,7 +98,11 @@ def export(
         raise click.ClickException(
             printable(f"Nothing could be exported to {folder}: {reason}")
         ) from error
-    for one in exported:
+    if as_json:
+        written = [asdict(one) | {"path": str(one.path)} for one in exported]
+        click.echo(json.dumps(written))
+        return
+    for one in [] if quiet else exported:
         changes = f" ({one.changes})" if one.changes else ""
         say(f"{one.table}: {counted(one.rows, 'row')}, {one.path}{changes}")
 

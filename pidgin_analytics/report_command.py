@@ -49,7 +49,7 @@ def report(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    r"""Write a report of experiments as one page, that opens without a network.
+    """Write a report of experiments as one page, that opens without a network.
 
     \b
     Examples:

@@ -76,12 +76,15 @@ def search(
     limit: int,
     as_json: bool,
 ) -> None:
-    r"""Find messages and thinking by their words, best first.
+    """Find messages and thinking by their words, best first.
 
     QUERY holds words in any order, "phrases", -without and prefix*. In a shell put all
-    of it into quotes:
+    of it into quotes.
 
-        pidgin-analytics search 'lighthouse "night watch" -storm keep*'
+    \b
+    Examples:
+      pidgin-analytics search 'lighthouse "night watch" -storm keep*'
+      pidgin-analytics search farewell --agent b --turns 10.. --limit 50
     """
     # Late, because that module takes this command in.
     from pidgin_analytics.command_line import counted, printable, say

@@ -29,6 +29,12 @@ def watch(interval: int, once: bool, as_json: bool) -> None:
     Refreshes at once when a conversation ends, and every --interval seconds if a file
     changed. Shows what runs; prints plain lines where there is no terminal. Ctrl-C
     ends it.
+
+    \b
+    Examples:
+      pidgin-analytics watch
+      pidgin-analytics watch --interval 10 --json
+      pidgin-analytics watch --once
     """
     # Late, because these take the other commands in, and seconds.
     from pidgin_analytics import watch as watching

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,8 +20,9 @@ from conftest import ProjectMaker
 from harness import ROOT, Project
 from legacy_writer import Talk, write_june
 from log_writer import OutputFolder, conversation
+from rich.console import Console
 
-from pidgin_analytics import command_line, compaction, publishing
+from pidgin_analytics import command_line, compaction, progress, publishing
 
 COMMAND = "from pidgin_analytics.command_line import main; main()"
 
@@ -167,6 +173,38 @@ def test_help_names_every_option() -> None:
     for option in ("--older-than-days", "--experiment", "--delete-logs", "--dry-run"):
         assert option in result.output
     assert os.linesep in result.output
+
+
+@pytest.mark.parametrize("name", sorted(command_line.main.commands))
+def test_examples_of_help_are_right(name: str) -> None:
+    """Each command shows some, on lines of their own, and takes them."""
+    result = CliRunner().invoke(command_line.main, [name, "--help"])
+    examples = re.findall(r"^ +pidgin-analytics (.+)$", result.output, re.MULTILINE)
+    assert examples
+    for example in examples:
+        command, *arguments = shlex.split(example)
+        assert command == name
+        command_line.main.commands[name].make_context(name, arguments)
+
+
+def test_progress_is_for_terminals(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is done now is shown there as text, and nowhere else."""
+    with progress.shown_progress() as show:
+        show("nothing")
+    assert capsys.readouterr() == ("", "")
+    shown = io.StringIO()
+    terminal = functools.partial(Console, file=shown, force_terminal=True, width=40)
+    monkeypatch.setattr(progress, "Console", lambda **_: terminal())
+    with progress.shown_progress() as show:
+        show("[bold]a name[/bold]")
+        time.sleep(0.3)
+    assert "[bold]a name[/bold]" in shown.getvalue()
+    shown.truncate(0)
+    with progress.shown_progress(quiet=True) as show:
+        show("nothing")
+    assert shown.getvalue() == ""
 
 
 def test_any_id_reaches_dbt() -> None:

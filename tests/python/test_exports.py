@@ -637,6 +637,20 @@ def test_command(built: Project, tmp_path: Path) -> None:
         "codebook.md",
         "messages.parquet",
     ]
+    again = ("messages", "--to", str(tmp_path / "out"), "--format", "csv")
+    result = command(built, *again, "--overwrite", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output) == [
+        {
+            "table": "messages",
+            "rows": rows,
+            "path": str(tmp_path / "out" / "messages.csv"),
+            "cut_texts": 0,
+            "replaced_texts": 0,
+        }
+    ]
+    result = command(built, *again, "--overwrite", "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
 
 
 @pytest.mark.parametrize(

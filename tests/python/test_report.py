@@ -122,9 +122,10 @@ def table(page: Page, name: str) -> list[dict[str, str]]:
     """Read a table whose rows are all shown."""
     found: list[dict[str, str]] = page.evaluate(
         """name => [...document.querySelectorAll(`[aria-label="${name}"] tbody tr`)]
-        .map(row => Object.fromEntries([...row.children].map(cell => [
-            cell.dataset.label, (cell.querySelector("bdi") ?? cell.firstChild).textContent])))
-        """,
+            .map(row => Object.fromEntries([...row.children].map(cell => {
+                const text = cell.querySelector("bdi") ?? cell.firstChild;
+                return [cell.dataset.label, text.textContent];
+            })))""",
         name,
     )
     return found
@@ -172,7 +173,7 @@ def close(value: float | None, other: float | None, digits: int) -> bool:
     """Compare a number with what is shown of it."""
     if value is None or other is None:
         return value is other
-    return abs(value - other) <= 0.5 * 10**-digits + 1e-5 * abs(other) + 1e-9
+    return bool(abs(value - other) <= 0.5 * 10**-digits + 1e-5 * abs(other) + 1e-9)
 
 
 def test_overview_equals_the_marts(built: Project, report: Path) -> None:
