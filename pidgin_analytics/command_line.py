@@ -11,8 +11,6 @@ from zoneinfo import ZoneInfo
 
 import click
 import duckdb
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from dbt.cli.main import dbtRunner
 
 from pidgin_analytics import (
     archives,
@@ -291,6 +289,10 @@ def yaml(options: dict[str, object]) -> str:
 
 def dbt(*command: str) -> None:
     """Run a dbt command, and end with an error if it does."""
+    # Late, because that takes seconds, which other commands need not wait.
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
     # Folders of the configuration are relative to the project.
     with contextlib.chdir(PROJECT):
         succeeded = dbtRunner().invoke(list(command)).success

@@ -216,7 +216,7 @@ const views = (() => {
     const shown = chosen.length ? groups.filter(([name]) => chosen.includes(name)) : groups.slice(0, 3);
     const curves = report.groupBy(chosenCurves(), nameOf);
     const choose = (name, options, value) => element("label", {}, `${name} `, element("select", {
-      onchange: (event) => { report.page[event.target.name] = event.target.value; if (event.target.name === "by") report.choices.groups = null; application.show(); },
+      onchange: (event) => { report.choices[event.target.name] = event.target.value; if (event.target.name === "by") report.choices.groups = null; application.show(); },
       name: { Groups: "by", Curve: "metric", Measure: "measure" }[name],
     }, options.map(([key, title]) => element("option", { value: key, selected: key === value }, title))));
     const statistics = shown.map(([name, rows]) => ({ name, ...report.meanAndSpread(rows.map((row) => row[measure])) }));
