@@ -7,11 +7,12 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import vl_convert
 from jinja2 import Environment, PackageLoader
@@ -20,13 +21,12 @@ from markupsafe import Markup
 from pidgin_analytics.palette import DARK, LIGHT, Palette
 from pidgin_analytics.report.data import (
     ReportError,
-    Selection,
     as_json,
     page_data,
     transcript_bytes,
     transcripts,
 )
-from pidgin_analytics.warehouse import Snapshot, Warehouse
+from pidgin_analytics.warehouse import Warehouse
 
 __all__ = ["ReportError", "Written", "write_report"]
 
@@ -88,10 +88,11 @@ def write_report(
     """
     with warehouse.snapshot() as snapshot:
         data, selection = page_data(snapshot, experiments, progress)
-        size = transcript_bytes(snapshot, selection) if with_transcripts else 0
-        kind = "none" if not with_transcripts else "inline"
-        if with_transcripts and size > inline_bytes:
-            kind = "files"
+        sizes = transcript_bytes(snapshot, selection) if with_transcripts else {}
+        if not with_transcripts:
+            kind = "none"
+        else:
+            kind = "inline" if sum(sizes.values()) <= inline_bytes else "files"
         folder = path.with_name(f"{path.stem}_transcripts")
         data["transcripts"] = {"kind": kind, "folder": folder.name}
         texts = None
@@ -99,10 +100,12 @@ def write_report(
         folder_bytes = 0
         if kind == "inline":
             progress("transcripts")
-            texts = as_json(dict(transcripts(snapshot, selection)))
+            texts = as_json(dict(transcripts(snapshot, selection, sizes)))
         elif kind == "files":
             progress("transcripts, into files")
-            written, folder_bytes = _write_files(snapshot, selection, folder)
+            written, folder_bytes = _write_files(
+                transcripts(snapshot, selection, sizes), folder
+            )
             data["transcripts"]["files"] = written
         state = snapshot.state.written_at
     progress("page")
@@ -159,13 +162,13 @@ def _variables(palette: Palette) -> str:
 
 
 def _write_files(
-    snapshot: Snapshot, selection: Selection, folder: Path
+    transcripts: Iterable[tuple[str, dict[str, Any]]], folder: Path
 ) -> tuple[dict[str, str], int]:
     """Write a script for each conversation, which a page may read from a file."""
     folder.mkdir(parents=True, exist_ok=True)
     written: dict[str, str] = {}
     size = 0
-    for one, transcript in transcripts(snapshot, selection):
+    for one, transcript in transcripts:
         # An id may be no name of a file.
         name = f"{hashlib.md5(one.encode(), usedforsecurity=False).hexdigest()}.js"
         text = f"window.pidginTranscripts[{as_json(one)}]={as_json(transcript)};\n"

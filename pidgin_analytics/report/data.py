@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,8 +20,8 @@ SHOWN_OF_EACH, SHOWN_OF_ALL = 24, 1_200
 CURVE_ROWS = 12_000
 WORDS_OF_EACH = 40
 LONGEST_PROMPT = 300
-# Texts are read of so many conversations at once.
-TEXTS_AT_ONCE = 200
+# Texts are read of so many conversations and bytes at once.
+TEXTS_AT_ONCE, BYTES_AT_ONCE = 2_000, 20_000_000
 SIGNIFICANT_DIGITS = 6
 
 
@@ -158,31 +158,58 @@ def page_data(
     return data, Selection(ids, [row["conversation_id"] for row in conversations])
 
 
-def transcript_bytes(warehouse: Snapshot, selection: Selection) -> int:
-    """Return how many bytes the texts of the messages take."""
-    sizes = warehouse.fetch(
-        queries.TRANSCRIPT_SIZES, {"conversations": selection.conversations}
-    )
-    return sum(row["bytes"] or 0 for row in sizes)
+def transcript_bytes(warehouse: Snapshot, selection: Selection) -> dict[str, int]:
+    """Return how many bytes the texts of each conversation take."""
+    sizes = {
+        row["conversation_id"]: row["bytes"] or 0
+        for row in warehouse.fetch(
+            queries.TRANSCRIPT_SIZES, {"experiments": selection.experiments}
+        )
+    }
+    return {one: sizes.get(one, 0) for one in selection.conversations}
 
 
 def transcripts(
-    warehouse: Snapshot, selection: Selection
-) -> Iterable[tuple[str, dict[str, Any]]]:
+    warehouse: Snapshot, selection: Selection, sizes: dict[str, int]
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each conversation's id and what its reader shows, some at a time."""
-    for first in range(0, len(selection.conversations), TEXTS_AT_ONCE):
-        ids = selection.conversations[first : first + TEXTS_AT_ONCE]
+    adoptions = warehouse.arrow(
+        queries.ADOPTIONS, {"experiments": selection.experiments}
+    )
+    places: dict[str, tuple[int, int]] = {}
+    for place, one in enumerate(adoptions.column("conversation_id").to_pylist()):
+        first, _ = places.get(one, (place, place))
+        places[one] = first, place + 1
+    for ids in _batches(sizes):
         parts = {
             name: _by_conversation(warehouse.fetch(query, {"conversations": ids}))
             for name, query in (
                 ("messages", queries.MESSAGES),
                 ("turns", queries.TURNS),
                 ("incidents", queries.INCIDENTS),
-                ("adoptions", queries.ADOPTIONS),
             )
         }
         for one in ids:
-            yield one, {name: _table(rows.get(one, [])) for name, rows in parts.items()}
+            first, last = places.get(one, (0, 0))
+            words = adoptions.slice(first, last - first).to_pylist()
+            yield (
+                one,
+                {name: _table(rows.get(one, [])) for name, rows in parts.items()}
+                | {"adoptions": _table(_by_conversation(words).get(one, []))},
+            )
+
+
+def _batches(sizes: dict[str, int]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    total = 0
+    for one, size in sizes.items():
+        if batch and (len(batch) == TEXTS_AT_ONCE or total + size > BYTES_AT_ONCE):
+            yield batch
+            batch, total = [], 0
+        batch.append(one)
+        total += size
+    if batch:
+        yield batch
 
 
 def as_json(value: object) -> str:

@@ -320,7 +320,8 @@ TURNS = """
         turns.rolling_avg_5,
         turns.vocabulary_overlap
     from analysis.turns as turns
-    where list_contains($conversations, turns.conversation_id)
+    semi join (select unnest($conversations) as conversation_id) as wanted
+        using (conversation_id)
     order by turns.conversation_id, turns.turn_number
 """
 
@@ -333,7 +334,8 @@ INCIDENTS = """
         detail,
         seconds
     from incidents
-    where list_contains($conversations, conversation_id)
+    semi join (select unnest($conversations) as conversation_id) as wanted
+        using (conversation_id)
     order by conversation_id, occurred_at, event_id
 """
 
@@ -424,7 +426,7 @@ TRANSCRIPT_SIZES = """
         conversation_id,
         sum(strlen(content)) as bytes
     from messages
-    where list_contains($conversations, conversation_id)
+    where list_contains($experiments, experiment_id)
     group by conversation_id
 """
 
@@ -445,10 +447,12 @@ MESSAGES = """
         messages.mattr,
         messages.symbol_share
     from analysis.messages as messages
-    where list_contains($conversations, messages.conversation_id)
+    semi join (select unnest($conversations) as conversation_id) as wanted
+        using (conversation_id)
     order by messages.conversation_id, messages.turn_number, messages.agent_id
 """
 
+# Of all at once: the view looks at every word in any case.
 ADOPTIONS = """
     select
         conversation_id,
@@ -459,6 +463,6 @@ ADOPTIONS = """
     from word_adoptions
     where
         not is_stop_word
-        and list_contains($conversations, conversation_id)
+        and list_contains($experiments, experiment_id)
     order by conversation_id, adopted_turn, word
 """
