@@ -30,7 +30,7 @@ FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 DASHES = ([1, 0], [4, 2], [1, 1.5], [6, 2, 1, 2], [9, 3], [3, 1], [1, 3], [6, 1, 1, 1])
 SHAPES = (
     *("circle", "triangle-up", "square", "diamond", "cross", "triangle-down"),
-    *("triangle-right", "stroke", "triangle-left"),
+    *("triangle-right", "triangle-left", "stroke"),
 )
 GREY = LIGHT.quiet_text
 # What belongs to one conversation, behind what belongs to all.
@@ -59,12 +59,12 @@ METRICS = {
     "distinct_words": "Distinct words so far",
     "share_of_both": "Share that both have used",
     "words": "Words per message",
-    "diversity": "Lexical diversity (MATTR)",
+    "diversity": "Diversity (MATTR)",
     "symbols": "Share of symbols",
     "similarity": "Similarity to partner",
     "overlap": "Vocabulary overlap",
-    "prompt": "Prompt tokens so far",
-    "completion": "Completion tokens so far",
+    "prompt": "Prompt tokens",
+    "completion": "Completion tokens",
 }
 
 
@@ -173,9 +173,7 @@ def configuration() -> dict[str, Any]:
 def _of(rows: Iterable[Row], **wanted: str) -> list[Row]:
     """Keep the rows with these values."""
     return [
-        row
-        for row in rows
-        if all(row[key] == value for key, value in wanted.items())
+        row for row in rows if all(row[key] == value for key, value in wanted.items())
     ]
 
 
@@ -224,7 +222,7 @@ def _score(options: Options, *, title: str | None = None, ticks: int = 5) -> alt
     )
 
 
-def _band(rows: list[Row], x: alt.X, y: alt.Y, **encoding: Any) -> alt.Chart:
+def _band(rows: list[Row], x: alt.X, y: alt.Y, **encoding: Any) -> Chart:
     """Draw intervals as a band; rows without one are left out."""
     lower = y.copy()
     lower.shorthand = "lower:Q"
@@ -270,8 +268,14 @@ def _single(rows: list[Row], what: str) -> str:
 def _draw_each(rows: list[Row], options: Options, inner: float) -> Chart:
     columns = options.columns(len(_distinct(rows, "panel")))
     width = (inner - (columns - 1) * 8) / columns
+    has_names = len(_distinct(rows, "experiment")) > 1
     titled = [
-        row | {"title": f"{row['experiment']} · {row['conversation_id']}"}
+        row
+        | {
+            "title": f"{row['experiment']}\n{row['conversation_id']}"
+            if has_names
+            else row["conversation_id"]
+        }
         for row in rows
     ]
     x = _turns(rows, ticks=4)
@@ -284,7 +288,13 @@ def _draw_each(rows: list[Row], options: Options, inner: float) -> Chart:
         base.mark_line(color=LIGHT.agent_a).encode(x=x, y=mean),
         data=base.data,
     ).properties(width=width, height=42)
-    header = alt.Header(labelAnchor="start", labelFontSize=6.5, labelLimit=width)
+    header = alt.Header(
+        labelAnchor="start",
+        labelFontSize=6.5,
+        labelLimit=width,
+        # No text from outside has a line break of its own here.
+        labelExpr="split(datum.label, '\\n')",
+    )
     return panel.facet(
         facet=alt.Facet(
             "title:N", title=None, sort=_distinct(titled, "title"), header=header
@@ -327,7 +337,7 @@ def _draw_convergence(rows: list[Row], options: Options, inner: float) -> Chart:
     )
 
 
-def _counts(means: list[Row], inner: float) -> alt.Chart:
+def _counts(means: list[Row], inner: float) -> Chart:
     """Draw how many conversations each turn rests on."""
     return (
         _chart(means)
@@ -385,7 +395,8 @@ def _draw_comparison(rows: list[Row], options: Options, inner: float) -> Chart:
             strokeDash=alt.StrokeDash(
                 "group_name:N",
                 scale=alt.Scale(domain=groups, range=dashes),
-                legend=legend,
+                # Shapes stand for the lines: a dashed shape is none.
+                legend=None,
             )
         ),
         line.mark_point(size=14, filled=True, opacity=1).encode(
@@ -405,7 +416,8 @@ def _say_comparison(rows: list[Row], options: Options) -> str:
     ]
     return (
         f"{options.score_name} over turns by {options.group_name}: means and"
-        f" {INTERVALS} (bands, {CUT}). Conversations: {_per_group(groups, 'group_name')};"
+        f" {INTERVALS} (bands, {CUT})."
+        f" Conversations: {_per_group(groups, 'group_name')};"
         f" fewer at later turns. {TURNS}"
     )
 
@@ -419,8 +431,8 @@ def _rows_axis(groups: list[str]) -> alt.Y:
 
 
 def _estimates(
-    rows: list[Row], y: alt.Y, field: str, title: str, scale: alt.Scale
-) -> list[alt.Chart]:
+    rows: list[Row], y: alt.Y, field: str, title: str | list[str], scale: alt.Scale
+) -> list[Chart]:
     """Draw means, with their intervals, one below the other."""
     x = alt.X(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5))
     return [
@@ -432,8 +444,8 @@ def _estimates(
 
 
 def _ticks(
-    rows: list[Row], y: alt.Y, field: str, title: str, scale: alt.Scale
-) -> list[alt.Chart]:
+    rows: list[Row], y: alt.Y, field: str, title: str | list[str], scale: alt.Scale
+) -> list[Chart]:
     """Draw single conversations."""
     if not rows:
         return []
@@ -444,7 +456,7 @@ def _ticks(
     ]
 
 
-def _zero() -> alt.Chart:
+def _zero() -> Chart:
     return (
         alt.Chart(alt.InlineData(values=[{"zero": 0}]))
         .mark_rule(color=GREY, strokeWidth=0.6, strokeDash=[2, 2])
@@ -478,8 +490,12 @@ def _draw_difference(rows: list[Row], options: Options, inner: float) -> Chart:
     y = _rows_axis(groups[1:])
     if not is_single:
         # The same rows as on the left.
-        y = alt.Y("group_name:N", title=None, scale=alt.Scale(domain=groups))
-        y.axis = alt.Axis(labels=False, ticks=False, grid=True)
+        y = alt.Y(
+            "group_name:N",
+            title=None,
+            scale=alt.Scale(domain=groups),
+            axis=alt.Axis(labels=False, ticks=False, grid=True),
+        )
     right = alt.layer(
         _zero(),
         *_estimates(
@@ -510,16 +526,14 @@ def _say_difference(rows: list[Row], options: Options) -> str:
     )
 
 
-def _draw_alignment(rows: list[Row], options: Options, inner: float) -> Chart:
+def _draw_alignment(rows: list[Row], _options: Options, inner: float) -> Chart:
     means = _of(rows, row_kind="mean")
     y = _rows_axis(_distinct(means, "group_name"))
     title = ["New words taken over from the partner,", "per 100 words: A less B"]
     scale = alt.Scale(zero=True)
     return alt.layer(
         _zero(),
-        *_ticks(
-            _of(rows, row_kind="conversation"), y, "difference", title, scale
-        ),
+        *_ticks(_of(rows, row_kind="conversation"), y, "difference", title, scale),
         *_estimates(means, y, "difference", title, scale),
     ).properties(width=inner, height=alt.Step(15))
 
@@ -589,9 +603,7 @@ def _draw_style(rows: list[Row], options: Options, inner: float) -> Chart:
             alt.layer(
                 _band(own, x, y, color=AGENTS["color"]),
                 _chart(own).mark_line().encode(x=x, y=y, **AGENTS),
-            ).properties(
-                width=width, height=62 if options.width == "single" else 90
-            )
+            ).properties(width=width, height=62 if options.width == "single" else 90)
         )
     return alt.concat(*charts, columns=2, spacing=12)
 
@@ -628,9 +640,7 @@ def _draw_start_and_end(rows: list[Row], options: Options, inner: float) -> Char
     for metric in metrics:
         own = _of(rows, metric=metric)
         (change,) = _of(own, row_kind="mean", moment="change")
-        means = [
-            row for row in _of(own, row_kind="mean") if row["moment"] != "change"
-        ]
+        means = [row for row in _of(own, row_kind="mean") if row["moment"] != "change"]
         single = _of(own, row_kind="conversation")
         scale = alt.Scale(zero=False)
         y = alt.Y("value:Q", title=None, scale=scale, axis=alt.Axis(tickCount=5))
@@ -640,7 +650,9 @@ def _draw_start_and_end(rows: list[Row], options: Options, inner: float) -> Char
             .encode(x=x, y=alt.Y("lower:Q", scale=scale, title=None), y2="upper:Q"),
             _chart(means)
             .mark_line(
-                color=LIGHT.text, strokeWidth=1.6, point=_points(LIGHT.text, 28, "square")
+                color=LIGHT.text,
+                strokeWidth=1.6,
+                point=_points(LIGHT.text, 28, "square"),
             )
             .encode(x=x, y=y, order=alt.Order("moment:N", sort="descending")),
         ]
@@ -677,12 +689,10 @@ def _draw_start_and_end(rows: list[Row], options: Options, inner: float) -> Char
 def _signed(change: Row) -> str:
     """Write a change and its interval with as many digits as it bears."""
     digits = 1 if abs(change["value"]) >= 1 else 3
-    if change["lower"] is None:
-        return f"{change['value']:+.{digits}f}"
-    return (
-        f"{change['value']:+.{digits}f}"
-        f" [{change['lower']:+.{digits}f}, {change['upper']:+.{digits}f}]"
-    )
+    said = f"{change['value']:+.{digits}f}"
+    if change["lower"] is not None:
+        said += f" [{change['lower']:+.{digits}f}, {change['upper']:+.{digits}f}]"
+    return said.replace("-", "−")
 
 
 def _say_start_and_end(rows: list[Row], options: Options) -> str:
@@ -735,7 +745,7 @@ def _draw_patterns(rows: list[Row], options: Options, inner: float) -> Chart:
             y=places,
         )
     )
-    layers: list[alt.Chart] = [lines]
+    layers: list[Chart] = [lines]
     if found:
         shown = [name for name in PATTERN_NAMES if _of(found, pattern=name)]
         numbers = [PATTERN_NAMES.index(name) for name in shown]
@@ -816,9 +826,7 @@ def _draw_tokens(rows: list[Row], options: Options, inner: float) -> Chart:
                 _chart(own).mark_line().encode(x=x, y=y, **AGENTS),
             ).properties(width=width, height=80 if is_single else 100)
         )
-    means = [
-        row for row in _of(rows, row_kind="mean") if row["value"] is not None
-    ]
+    means = [row for row in _of(rows, row_kind="mean") if row["value"] is not None]
     charts: list[Chart] = [alt.hconcat(*upper, spacing=12)] if upper else []
     if means:
         groups = _distinct(means, "experiment")
@@ -866,9 +874,7 @@ def _draw_times(rows: list[Row], _options: Options, inner: float) -> Chart:
     y = alt.Y(
         "model:N",
         title=None,
-        sort=[
-            row["model"] for row in sorted(models, key=lambda row: row["seconds"])
-        ],
+        sort=[row["model"] for row in sorted(models, key=lambda row: row["seconds"])],
         axis=alt.Axis(grid=True),
     )
     title, scale = "Median response time (seconds)", alt.Scale(zero=True)
@@ -924,10 +930,10 @@ def _draw_words(rows: list[Row], _options: Options, inner: float) -> Chart:
 
 
 def _say_words(rows: list[Row], _options: Options) -> str:
+    conversations = _numbers(rows[0]["conversations"], "conversation")
     return (
         f"The {len(_distinct(rows, 'word'))} words that spread from one agent to the"
-        " other in most conversations, of"
-        f" {_numbers(rows[0]['conversations'], 'conversation')}; function words are left"
+        f" other in most conversations, of {conversations}; function words are left"
         " out. A word spreads when an agent says it for the first time after its"
         " partner did; B can do so within the same turn. Words of the topic spread,"
         " too."

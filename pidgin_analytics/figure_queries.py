@@ -10,6 +10,7 @@ The conversation is the unit. Intervals are t-intervals over conversations, one 
 of each: the mean, plus and minus `$t_quantiles[n - 1]` times the standard error. An
 interval of one conversation is NULL.
 
+Sums run in the order of their values, so that the last digit is the same every time.
 Single conversations are among the rows up to `$shown` of them, and as panels or lines
 of their own up to `$panels`: more could not be told apart.
 """
@@ -66,14 +67,14 @@ def _central_share(angle: float, degrees: int) -> float:
 def _expanded_quantile(degrees: int) -> float:
     """Compute the quantile from that of the normal distribution, 26.7.5."""
     x = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    terms = (
+    terms: tuple[float, ...] = (
         x,
         (x**3 + x) / 4,
         (5 * x**5 + 16 * x**3 + 3 * x) / 96,
         (3 * x**7 + 19 * x**5 + 17 * x**3 - 15 * x) / 384,
         (79 * x**9 + 776 * x**7 + 1482 * x**5 - 1920 * x**3 - 945 * x) / 92160,
     )
-    return sum(term / degrees**power for power, term in enumerate(terms))
+    return math.fsum(term / degrees**power for power, term in enumerate(terms))
 
 
 def t_quantiles(conversations: int) -> list[float]:
@@ -97,7 +98,10 @@ conversations as (
         $labels[list_position($experiments, experiment_id)] as experiment,
         count(*) over () as conversations,
         row_number() over (
-            order by list_position($experiments, experiment_id), started_at, conversation_id
+            order by
+                list_position($experiments, experiment_id),
+                started_at,
+                conversation_id
         ) as panel
     from analysis.conversations
     where
@@ -141,8 +145,10 @@ means as (
     select
         turn_number,
         count(*) as conversations,
-        avg(score) as score,
-        $t_quantiles[count(*) - 1] * stddev_samp(score) / sqrt(count(*)) as half_width
+        avg(score order by score) as score,
+        $t_quantiles[count(*) - 1]
+        * stddev_samp(score order by score)
+        / sqrt(count(*)) as half_width
     from scores
     group by turn_number
 )
@@ -190,8 +196,10 @@ means as (
         position,
         turn_number,
         count(*) as conversations,
-        avg(score) as score,
-        $t_quantiles[count(*) - 1] * stddev_samp(score) / sqrt(count(*)) as half_width
+        avg(score order by score) as score,
+        $t_quantiles[count(*) - 1]
+        * stddev_samp(score order by score)
+        / sqrt(count(*)) as half_width
     from scores
     group by group_name, position, turn_number
 )
@@ -229,8 +237,8 @@ means as (
         group_name,
         row_number() over (order by position, group_name) as position,
         count(*) as conversations,
-        avg(score) as score,
-        var_samp(score) / count(*) as squared_error
+        avg(score order by score) as score,
+        var_samp(score order by score) / count(*) as squared_error
     from scores
     group by group_name, position
 ),
@@ -256,7 +264,8 @@ differences as (
 half_widths as (
     select
         *,
-        $t_quantiles[cast(floor(degrees) as integer)] * sqrt(squared_error) as half_width
+        $t_quantiles[cast(floor(degrees) as integer)] * sqrt(squared_error)
+            as half_width
     from differences
 )
 
@@ -303,7 +312,8 @@ so_far as (
         turn_number,
         sum(a_new_words + b_new_words - a_newly_shared_words - b_newly_shared_words)
             over conversation as distinct_words,
-        sum(a_newly_shared_words + b_newly_shared_words) over conversation as shared_words
+        sum(a_newly_shared_words + b_newly_shared_words) over conversation
+            as shared_words
     from analysis.turns
     where list_contains($experiments, experiment_id) and is_spoken
     window conversation as (partition by conversation_id order by turn_number)
@@ -316,18 +326,30 @@ measured as (
         unnest(['distinct_words', 'share_of_both']) as metric,
         unnest([distinct_words, shared_words / nullif(distinct_words, 0)]) as value
     from so_far
+),
+
+means as (
+    select
+        metric,
+        turn_number,
+        count(*) as conversations,
+        avg(value order by value) as value,
+        $t_quantiles[count(*) - 1]
+        * stddev_samp(value order by value)
+        / sqrt(count(*)) as half_width
+    from measured
+    where value is not null
+    group by metric, turn_number
 )
 
 select
     metric,
     turn_number,
-    avg(value) as value,
-    avg(value) - $t_quantiles[count(*) - 1] * stddev_samp(value) / sqrt(count(*)) as lower,
-    avg(value) + $t_quantiles[count(*) - 1] * stddev_samp(value) / sqrt(count(*)) as upper,
-    count(*) as conversations
-from measured
-where value is not null
-group by metric, turn_number
+    value,
+    value - half_width as lower,
+    value + half_width as upper,
+    conversations
+from means
 order by metric, turn_number
 """
 
@@ -342,19 +364,32 @@ measured as (
         unnest([word_count, recent_mattr, symbol_share, similarity_to_partner]) as value
     from analysis.messages
     where list_contains($experiments, experiment_id) and is_spoken
+),
+
+means as (
+    select
+        metric,
+        agent,
+        turn_number,
+        count(*) as conversations,
+        avg(value order by value) as value,
+        $t_quantiles[count(*) - 1]
+        * stddev_samp(value order by value)
+        / sqrt(count(*)) as half_width
+    from measured
+    where value is not null
+    group by metric, agent, turn_number
 )
 
 select
     metric,
     agent,
     turn_number,
-    avg(value) as value,
-    avg(value) - $t_quantiles[count(*) - 1] * stddev_samp(value) / sqrt(count(*)) as lower,
-    avg(value) + $t_quantiles[count(*) - 1] * stddev_samp(value) / sqrt(count(*)) as upper,
-    count(*) as conversations
-from measured
-where value is not null
-group by metric, agent, turn_number
+    value,
+    value - half_width as lower,
+    value + half_width as upper,
+    conversations
+from means
 order by
     list_position(['words', 'diversity', 'symbols', 'similarity'], metric),
     agent,
@@ -392,8 +427,8 @@ conversations as (
     select
         conversation_id,
         metric,
-        avg(value) filter (where moment = 'start') as start_value,
-        avg(value) filter (where moment = 'end') as end_value
+        avg(value order by value) filter (where moment = 'start') as start_value,
+        avg(value order by value) filter (where moment = 'end') as end_value
     from measured
     group by conversation_id, metric
     having start_value is not null and end_value is not null
@@ -413,8 +448,10 @@ summary as (
         metric,
         moment,
         count(*) as conversations,
-        avg(value) as value,
-        $t_quantiles[count(*) - 1] * stddev_samp(value) / sqrt(count(*)) as half_width
+        avg(value order by value) as value,
+        $t_quantiles[count(*) - 1]
+        * stddev_samp(value order by value)
+        / sqrt(count(*)) as half_width
     from moments
     group by metric, moment
 )
@@ -463,7 +500,10 @@ onsets as (
             ('compression', compression_phase_turn)
         ]) as turns,
         row_number() over (
-            order by list_position($experiments, experiment_id), started_at, conversation_id
+            order by
+                list_position($experiments, experiment_id),
+                started_at,
+                conversation_id
         ) as place
     from analysis.conversations
     where list_contains($experiments, experiment_id) and spoken_turn_count > 0
@@ -541,8 +581,10 @@ token_means as (
         agent,
         turn_number,
         count(*) as conversations,
-        avg(value) as value,
-        $t_quantiles[count(*) - 1] * stddev_samp(value) / sqrt(count(*)) as half_width
+        avg(value order by value) as value,
+        $t_quantiles[count(*) - 1]
+        * stddev_samp(value order by value)
+        / sqrt(count(*)) as half_width
     from so_far
     where value is not null
     group by metric, agent, turn_number
@@ -564,9 +606,9 @@ cost_means as (
         position,
         count(cost_usd) as conversations,
         count(*) - count(cost_usd) as without_known_cost,
-        avg(cost_usd) as value,
+        avg(cost_usd order by cost_usd) as value,
         $t_quantiles[count(cost_usd) - 1]
-        * stddev_samp(cost_usd)
+        * stddev_samp(cost_usd order by cost_usd)
         / sqrt(nullif(count(cost_usd), 0)) as half_width
     from costs
     group by experiment, position
@@ -715,11 +757,12 @@ means as (
         group_name,
         row_number() over (order by position, group_name) as position,
         count(*) as conversations,
-        avg(rate_a) as rate_a,
-        avg(rate_b) as rate_b,
-        avg(difference) as difference,
-        $t_quantiles[count(*) - 1] * stddev_samp(difference) / sqrt(count(*))
-            as half_width
+        avg(rate_a order by rate_a) as rate_a,
+        avg(rate_b order by rate_b) as rate_b,
+        avg(difference order by difference) as difference,
+        $t_quantiles[count(*) - 1]
+        * stddev_samp(difference order by difference)
+        / sqrt(count(*)) as half_width
     from rates
     where difference is not null
     group by group_name, position

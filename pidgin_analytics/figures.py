@@ -12,6 +12,7 @@ them as they are.
 
 from __future__ import annotations
 
+import base64
 import difflib
 import html
 import re
@@ -50,6 +51,7 @@ __all__ = [
     "WIDTHS",
     "Figure",
     "FigureError",
+    "chosen_experiments",
     "figure",
     "plain_text",
 ]
@@ -73,7 +75,7 @@ class Figure:
     Attributes:
         name: Which figure it is.
         title: What it shows, in a line.
-        chart: The chart; a notebook shows it as it stands.
+        chart: The chart, to change or to lay out with others.
         rows: The rows of its query.
         caption: What is shown, of how many conversations, and how sure it is.
     """
@@ -112,6 +114,17 @@ class Figure:
                 return bytes(vl_convert.svg_to_png(svg, scale=1, ppi=DOTS_PER_INCH))
         raise FigureError(
             f"A figure is a file of {', '.join(FORMATS)}, not {file_format or 'none'}."
+        )
+
+    def _repr_html_(self) -> str:
+        """Show it in a notebook, with its caption and without a network."""
+        # As a picture of its own: what it holds cannot become part of the page.
+        picture = base64.b64encode(self.drawn("svg")).decode()
+        return (
+            f'<figure style="margin:0;max-width:{WIDTHS["double"]}pt">'
+            f'<img src="data:image/svg+xml;base64,{picture}"'
+            f' alt="{html.escape(self.title)}" style="max-width:100%">'
+            f"<figcaption>{html.escape(self.caption)}</figcaption></figure>"
         )
 
     def _described(self, svg: str) -> str:
@@ -185,7 +198,9 @@ def figure(
         raise FigureError(_unknown("figure", name, FIGURES, there))
     kind = FIGURES[name]
     options = Options(score, by, width)
-    parameters = _parameters(warehouse, _chosen(warehouse, experiments), options)
+    parameters = _parameters(
+        warehouse, chosen_experiments(warehouse, experiments), options
+    )
     rows = warehouse.arrow(
         kind.query,
         {key: value for key, value in parameters.items() if f"${key}" in kind.query},
@@ -207,10 +222,21 @@ def figure(
     return Figure(name, kind.title, chart, rows, kind.caption(shown, options))
 
 
-def _chosen(
-    warehouse: Snapshot, experiments: Sequence[str]
+def chosen_experiments(
+    warehouse: Snapshot, experiments: Sequence[str] = ()
 ) -> list[tuple[str, str | None]]:
-    """Find the ids and names of experiments, in the order that was asked for."""
+    """Find experiments by id or name.
+
+    Args:
+        warehouse: What holds them.
+        experiments: Ids or names; without any, all.
+
+    Returns:
+        Ids and names, in the order that was asked for.
+
+    Raises:
+        FigureError: One is not there, or there is none at all.
+    """
     known: list[tuple[str, str | None]] = [
         (row["experiment_id"], row["name"])
         for row in warehouse.fetch(
