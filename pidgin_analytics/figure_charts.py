@@ -49,9 +49,9 @@ AGENTS = {
     ),
 }
 
-INTERVALS = (
-    "95 % t-intervals over conversations, one value of each; where there is only one"
-    " conversation, there is none"
+INTERVALS = "95 % t-intervals over conversations"
+ONE_VALUE = (
+    "An interval takes one value of each conversation; of a single one there is none."
 )
 CUT = "cut at the ends of the axis"
 TURNS = "Turns are counted from 0, and those with a failed reply are left out."
@@ -360,7 +360,7 @@ def _say_convergence(rows: list[Row], options: Options) -> str:
         f"{options.score_name} over turns: mean and {INTERVALS} (band, {CUT})."
         f" {_single(single, 'Thin lines are single conversations.')}"
         f" {_range(means)} Later turns are those of the conversations that went on."
-        f" {TURNS}"
+        f" {ONE_VALUE} {TURNS}"
     )
 
 
@@ -418,7 +418,7 @@ def _say_comparison(rows: list[Row], options: Options) -> str:
         f"{options.score_name} over turns by {options.group_name}: means and"
         f" {INTERVALS} (bands, {CUT})."
         f" Conversations: {_per_group(groups, 'group_name')};"
-        f" fewer at later turns. {TURNS}"
+        f" fewer at later turns. {ONE_VALUE} {TURNS}"
     )
 
 
@@ -522,7 +522,7 @@ def _say_difference(rows: list[Row], options: Options) -> str:
         f" with Welch's 95 % intervals, degrees of freedom rounded down. Not corrected"
         f" for several comparisons."
         f" {_single(single, 'Circles are single conversations.')}"
-        f" Conversations: {_per_group(means, 'group_name')}."
+        f" Conversations: {_per_group(means, 'group_name')}. {ONE_VALUE}"
     )
 
 
@@ -547,7 +547,7 @@ def _say_alignment(rows: list[Row], options: Options) -> str:
         " message more to take words from: compare groups with each other, not with 0."
         f" Means (squares) with {INTERVALS}."
         f" {_single(single, 'Circles are single conversations.')} Conversations by"
-        f" {options.group_name}: {_per_group(means, 'group_name')}."
+        f" {options.group_name}: {_per_group(means, 'group_name')}. {ONE_VALUE}"
     )
 
 
@@ -579,8 +579,8 @@ def _say_vocabulary(rows: list[Row], _options: Options) -> str:
     own = _of(rows, metric="distinct_words")
     return (
         "Distinct words that both agents together have said up to each turn, and the"
-        f" share of them that both have said: means and {INTERVALS} (bands)."
-        f" {_range(own)} {TURNS}"
+        f" share of them that both have said: means and {INTERVALS} (bands, {CUT})."
+        f" {_range(own)} {ONE_VALUE} {TURNS}"
     )
 
 
@@ -614,7 +614,7 @@ def _say_style(rows: list[Row], _options: Options) -> str:
         "Messages of each agent over turns: words, lexical diversity (moving-average"
         " type-token ratio of the last 50 words or more), share of characters that are"
         " symbols, and likeness to the partner's last message. Means and"
-        f" {INTERVALS} (bands, {CUT}). {_range(own)} {TURNS}"
+        f" {INTERVALS} (bands, {CUT}). {_range(own)} {ONE_VALUE} {TURNS}"
     )
 
 
@@ -709,7 +709,7 @@ def _say_start_and_end(rows: list[Row], options: Options) -> str:
         " narrower than the two beside each other suggest."
         f" {_single(single, 'Thin lines are single conversations.')}"
         f" Conversations: {counts}. Words and diversity are means of both agents."
-        f" {TURNS}"
+        f" {ONE_VALUE} {TURNS}"
     )
 
 
@@ -863,7 +863,7 @@ def _say_tokens(rows: list[Row], _options: Options) -> str:
     said += f" Conversations of known cost: {known}."
     if unknown:
         said += f" Left out because their cost is not known: {unknown:,}."
-    return said
+    return f"{said} {ONE_VALUE}"
 
 
 # --- response-times ---

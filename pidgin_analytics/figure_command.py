@@ -13,10 +13,20 @@ import duckdb
 from pidgin_analytics.warehouse import Warehouse, WarehouseError
 
 if TYPE_CHECKING:
-    from pidgin_analytics.figures import Grouping, Score, Width
+    from pidgin_analytics.figure_charts import Grouping, Score, Width
 
 
-@click.command(short_help="Draw a figure for a paper: SVG, PDF or PNG.")
+EXAMPLES = """\b
+Examples:
+  pidgin-analytics figure --list
+  pidgin-analytics figure convergence --experiment lighthouse-mini -o fig1.pdf
+  pidgin-analytics figure difference --by models -o fig2.svg --data fig2.csv
+"""
+
+
+@click.command(
+    short_help="Draw a figure for a paper: SVG, PDF or PNG.", epilog=EXAMPLES
+)
 @click.argument("name", required=False)
 @click.option("--list", "is_list", is_flag=True, help="Say which figures there are.")
 @click.option(
@@ -79,14 +89,9 @@ def figure(
     by: Grouping,
     overwrite: bool,
 ) -> None:
-    r"""Draw a figure for a paper, of all experiments or of some.
+    """Draw a figure for a paper, of all experiments or of some.
 
     The caption says what is shown, of how many conversations, and how sure it is.
-
-    \b
-        pidgin-analytics figure --list
-        pidgin-analytics figure convergence --experiment lighthouse-mini -o fig1.pdf
-        pidgin-analytics figure difference --by models -o fig2.svg --data fig2.csv
     """
     # Late, because charts take a second to load, and that module takes this command in.
     from pidgin_analytics import figures
