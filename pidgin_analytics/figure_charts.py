@@ -233,6 +233,15 @@ def _band(rows: list[Row], x: alt.X, y: alt.Y, **encoding: Any) -> Chart:
     )
 
 
+def _check_count(groups: list[str], limit: int, name: str) -> None:
+    """Refuse more groups than a figure can show."""
+    if len(groups) > limit:
+        raise FigureError(
+            f"{name} shows at most {limit} groups, and these are {len(groups)}; name"
+            " fewer experiments."
+        )
+
+
 def _points(colour: str, size: float = 12, shape: str = "circle") -> dict[str, Any]:
     """Return how the points of a line look."""
     return {"color": colour, "size": size, "shape": shape, "opacity": 1}
@@ -369,19 +378,17 @@ def _say_convergence(rows: list[Row], options: Options) -> str:
 
 def _draw_comparison(rows: list[Row], options: Options, inner: float) -> Chart:
     groups = _distinct(rows, "group_name")
-    if len(groups) > GROUPS:
-        raise FigureError(
-            f"comparison tells at most {GROUPS} groups apart and these are"
-            f" {len(groups)}; name fewer with --experiment."
-        )
+    _check_count(groups, GROUPS, "comparison")
     title = options.group_name.capitalize()
     is_single = options.width == "single"
     legend = alt.Legend(
         title=title,
+        titleOrient="top" if is_single else "left",
         columns=1 if is_single else min(3, len(groups)),
-        labelLimit=180 if is_single else 140,
+        labelLimit=180 if is_single else 120,
         symbolSize=50,
         symbolStrokeWidth=1,
+        symbolDash=[1, 0],
     )
     colours, dashes = list(LIGHT.series[: len(groups)]), list(DASHES[: len(groups)])
     colour = alt.Color(
@@ -390,7 +397,9 @@ def _draw_comparison(rows: list[Row], options: Options, inner: float) -> Chart:
     x, y = _turns(rows), _score(options)
     line = _chart(rows).encode(x=x, y=y, color=colour)
     return alt.layer(
-        _band(rows, x, y, color=colour).mark_area(clip=True, opacity=0.13),
+        _band(rows, x, y, color=colour).mark_area(
+            clip=True, opacity=0.13 if len(groups) <= 4 else 0.07
+        ),
         line.mark_line().encode(
             strokeDash=alt.StrokeDash(
                 "group_name:N",
@@ -468,10 +477,11 @@ def _draw_difference(rows: list[Row], options: Options, inner: float) -> Chart:
     means, differences = _of(rows, row_kind="mean"), _of(rows, row_kind="difference")
     if not differences:
         raise FigureError(
-            "difference compares at least two groups and this is one; name another"
-            " with --experiment, or choose --by models."
+            "difference compares at least two groups, and this is one; name another"
+            " experiment, or compare pairs of models."
         )
     groups = _distinct(means, "group_name")
+    _check_count(groups, PANELS, "difference")
     height = alt.Step(15)
     is_single = options.width == "single"
     width = inner if is_single else (inner - 20) / 2
@@ -528,7 +538,9 @@ def _say_difference(rows: list[Row], options: Options) -> str:
 
 def _draw_alignment(rows: list[Row], _options: Options, inner: float) -> Chart:
     means = _of(rows, row_kind="mean")
-    y = _rows_axis(_distinct(means, "group_name"))
+    groups = _distinct(means, "group_name")
+    _check_count(groups, PANELS, "alignment")
+    y = _rows_axis(groups)
     title = ["New words taken over from the partner,", "per 100 words: A less B"]
     scale = alt.Scale(zero=True)
     return alt.layer(
@@ -750,7 +762,7 @@ def _draw_patterns(rows: list[Row], options: Options, inner: float) -> Chart:
         shown = [name for name in PATTERN_NAMES if _of(found, pattern=name)]
         numbers = [PATTERN_NAMES.index(name) for name in shown]
         legend = alt.Legend(
-            title=None, columns=3 if options.width == "single" else 6, symbolSize=45
+            title=None, columns=2 if options.width == "single" else 5, symbolSize=45
         )
         layers.append(
             _chart([row | {"name": names[row["place"]]} for row in found])
@@ -830,6 +842,7 @@ def _draw_tokens(rows: list[Row], options: Options, inner: float) -> Chart:
     charts: list[Chart] = [alt.hconcat(*upper, spacing=12)] if upper else []
     if means:
         groups = _distinct(means, "experiment")
+        _check_count(groups, PANELS, "tokens-and-cost")
         y = alt.Y("experiment:N", title=None, sort=groups, axis=alt.Axis(grid=True))
         title, scale = "Cost of a conversation (US dollars)", alt.Scale(zero=True)
         charts.append(
@@ -841,7 +854,7 @@ def _draw_tokens(rows: list[Row], options: Options, inner: float) -> Chart:
     if not charts:
         raise FigureError(
             "There is nothing to draw: of these experiments neither tokens nor costs"
-            " are known; name others with --experiment."
+            " are known; name other experiments."
         )
     return alt.vconcat(*charts, spacing=12)
 
@@ -871,6 +884,7 @@ def _say_tokens(rows: list[Row], _options: Options) -> str:
 
 def _draw_times(rows: list[Row], _options: Options, inner: float) -> Chart:
     models = _of(rows, row_kind="model")
+    _check_count(_distinct(models, "model"), PANELS, "response-times")
     y = alt.Y(
         "model:N",
         title=None,
@@ -956,7 +970,7 @@ FIGURES: dict[str, Kind] = {
         _say_each,
     ),
     "comparison": Kind(
-        "Convergence over turns of experiments or pairs of models, with intervals",
+        "Convergence over turns of several experiments or pairs of models",
         figure_queries.COMPARISON,
         "complete turns that have a score",
         _draw_comparison,

@@ -12,7 +12,6 @@ from pidgin_analytics import settings
 from pidgin_analytics.figure_command import write_files
 from pidgin_analytics.warehouse import Warehouse, WarehouseError
 
-
 EXAMPLES = """\b
 Example:
   pidgin-analytics notebook lighthouse-mini -o lighthouse.ipynb
