@@ -18,7 +18,7 @@ import html
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +78,7 @@ class Figure:
         chart: The chart, to change or to lay out with others.
         rows: The rows of its query.
         caption: What is shown, of how many conversations, and how sure it is.
+        picture: The chart as SVG, as it was drawn.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Figure:
     chart: Chart
     rows: pa.Table
     caption: str
+    picture: str = field(repr=False)
 
     @property
     def data(self) -> pd.DataFrame:
@@ -104,7 +106,7 @@ class Figure:
         Raises:
             FigureError: There is no such format.
         """
-        svg = _svg(self.chart)
+        svg = self.picture
         match file_format:
             case "svg":
                 return self._described(svg).encode()
@@ -211,7 +213,7 @@ def figure(
             " experiments, or run `dbt build` when there are some."
         )
     shown = _displayed(rows.to_pylist())
-    chart = _fitted(
+    chart, picture = _fitted(
         lambda inner: (
             kind.draw(shown, options, inner)
             .properties(description=kind.title)
@@ -219,7 +221,8 @@ def figure(
         ),
         WIDTHS[width],
     )
-    return Figure(name, kind.title, chart, rows, kind.caption(shown, options))
+    caption = kind.caption(shown, options)
+    return Figure(name, kind.title, chart, rows, caption, picture)
 
 
 def chosen_experiments(
@@ -330,27 +333,24 @@ def _displayed(rows: list[Row]) -> list[Row]:
     ]
 
 
-def _svg(chart: Chart) -> str:
-    return str(vl_convert.vegalite_to_svg(chart.to_dict()))
-
-
-def _fitted(draw: Callable[[float], Chart], width: float) -> Chart:
+def _fitted(draw: Callable[[float], Chart], width: float) -> tuple[Chart, str]:
     """Find the chart that is as wide as this, axes and all, or a trifle less."""
     inner = width * 0.8
     for _ in range(6):
         chart = draw(inner)
-        missing = width - _width(chart)
+        picture = str(vl_convert.vegalite_to_svg(chart.to_dict()))
+        missing = width - _width(picture)
         # Whole points are measured of some.
         if 0 <= missing < 1.5:
             break
         # What panels share is all that changes, unless labels are wider than they.
         inner = max(inner + missing - 0.5, 40)
-    return chart
+    return chart, picture
 
 
-def _width(chart: Chart) -> float:
-    """Measure a chart in points."""
-    found = re.search(r' width="([\d.]+)"', _svg(chart))
+def _width(picture: str) -> float:
+    """Return how wide a picture is, in points."""
+    found = re.search(r' width="([\d.]+)"', picture)
     if found is None:
         raise FigureError("The chart was drawn without a width.")
     return float(found[1])
