@@ -998,7 +998,7 @@ FIGURES: dict[str, Kind] = {
         _say_vocabulary,
     ),
     "style": Kind(
-        "Length, diversity, symbols and likeness of messages over turns, by agent",
+        "Length, diversity, symbols and likeness over turns, by agent",
         figure_queries.STYLE,
         "messages of complete turns",
         _draw_style,
@@ -1019,7 +1019,7 @@ FIGURES: dict[str, Kind] = {
         _say_alignment,
     ),
     "patterns": Kind(
-        "Since which turn conversations go in circles, say goodbye, fall silent, …",
+        "Since which turn conversations go in circles or fall silent, and more",
         figure_queries.PATTERNS,
         "conversations with a complete turn",
         _draw_patterns,
