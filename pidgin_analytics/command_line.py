@@ -16,8 +16,10 @@ from pidgin_analytics import (
     archives,
     compaction,
     export_command,
+    figure_command,
     legacy,
     legacy_import,
+    notebook_command,
     publishing,
     report_command,
     search_command,
@@ -38,6 +40,8 @@ def main() -> None:
 
 
 main.add_command(export_command.export)
+main.add_command(figure_command.figure)
+main.add_command(notebook_command.notebook)
 main.add_command(report_command.report)
 main.add_command(search_command.search)
 main.add_command(watch_command.watch)

@@ -24,12 +24,14 @@ def t_quantile(degrees: int) -> float:
         raise ValueError(f"A t distribution has at least 1 degree, not {degrees}.")
     if degrees > EXACT_DEGREES:
         z = NormalDist().inv_cdf(0.975)
-        return (
-            z
-            + (z**3 + z) / (4 * degrees)
-            + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
-            + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * degrees**3)
+        terms: tuple[float, ...] = (
+            z,
+            (z**3 + z) / 4,
+            (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+            (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+            (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
         )
+        return math.fsum(term / degrees**power for power, term in enumerate(terms))
     # As an angle, whose tangent times the root of the degrees is t.
     low, high = 0.0, math.pi / 2
     while (middle := (low + high) / 2) not in (low, high):
@@ -50,3 +52,12 @@ def _share_within(angle: float, degrees: int) -> float:
         term *= cosine**2 * (power - 1) / power
         total += term
     return (angle + sine * total) * 2 / math.pi if is_odd else sine * total
+
+
+def t_quantiles(most: int) -> list[float]:
+    """Return the quantiles of 1, 2, 3, … degrees of freedom: at least the first one.
+
+    Args:
+        most: The number of values in the largest sample.
+    """
+    return [t_quantile(degrees) for degrees in range(1, max(most, 2))]

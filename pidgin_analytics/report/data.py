@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pidgin_analytics.intervals import EXACT_DEGREES, t_quantile
+from pidgin_analytics.intervals import EXACT_DEGREES, t_quantiles
 from pidgin_analytics.report import queries
 from pidgin_analytics.warehouse import Row, Snapshot
 
@@ -128,7 +128,7 @@ def page_data(
         "written_at": _plain(datetime.now(UTC)),
         "notes": notes,
         "t_quantiles": [
-            round(t_quantile(degrees), 6) for degrees in range(1, EXACT_DEGREES + 1)
+            round(quantile, 6) for quantile in t_quantiles(EXACT_DEGREES + 1)
         ],
         "metrics": [
             {

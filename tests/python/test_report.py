@@ -25,7 +25,7 @@ from playwright.sync_api import Page
 from scipy import stats
 
 from pidgin_analytics.command_line import main
-from pidgin_analytics.intervals import t_quantile
+from pidgin_analytics.intervals import t_quantile, t_quantiles
 from pidgin_analytics.palette import DARK, LIGHT
 from pidgin_analytics.report import data, queries
 
@@ -810,8 +810,9 @@ def test_json_ends_no_script(value: Any) -> None:
 
 @given(st.integers(1, 5_000))
 def test_t_quantile(degrees: int) -> None:
-    """It equals another implementation to six digits."""
-    assert t_quantile(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), rel=1e-6)
+    """It equals another implementation to nine digits."""
+    assert t_quantile(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), rel=1e-9)
+    assert len(t_quantiles(0)) == 1
 
 
 def test_t_quantile_needs_a_degree() -> None:
