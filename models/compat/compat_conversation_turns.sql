@@ -36,9 +36,15 @@
 
 with
 
-turns as (
+turn_metrics as (
 
-    select * from {{ ref('analysis_turns') }}
+    select * from {{ ref('turn_metrics') }}
+
+),
+
+rolling_convergence as (
+
+    select * from {{ ref('rolling_convergence') }}
 
 ),
 
@@ -46,32 +52,44 @@ conversations as (
 
     select * from {{ ref('conversations') }}
 
+),
+
+messages as (
+
+    select * from {{ ref('messages') }}
+
+),
+
+message_metrics as (
+
+    select * from {{ ref('message_metrics') }}
+
 )
 
 select
-    turns.experiment_id,
-    turns.conversation_id,
-    turns.turn_number,
-    turns.timestamp at time zone 'UTC' as timestamp,
+    turn_metrics.experiment_id,
+    turn_metrics.conversation_id,
+    turn_metrics.turn_number,
+    turn_metrics.timestamp at time zone 'UTC' as timestamp,
 
     -- who spoke, and under which conditions
     conversations.agent_a_model_logged as agent_a_model,
     conversations.agent_b_model_logged as agent_b_model,
-    turns.awareness_a,
-    turns.awareness_b,
-    turns.temperature_a,
-    turns.temperature_b,
-    turns.initial_prompt,
+    conversations.awareness_a,
+    conversations.awareness_b,
+    conversations.temperature_a,
+    conversations.temperature_b,
+    conversations.initial_prompt,
 
     -- what they said
-    turns.a_content as agent_a_message,
-    turns.b_content as agent_b_message,
-    sha256(turns.a_content) as a_message_hash,
-    sha256(turns.b_content) as b_message_hash,
-    turns.a_prompt_tokens,
-    turns.a_completion_tokens,
-    turns.b_prompt_tokens,
-    turns.b_completion_tokens,
+    messages_a.content as agent_a_message,
+    messages_b.content as agent_b_message,
+    sha256(messages_a.content) as a_message_hash,
+    sha256(messages_b.content) as b_message_hash,
+    messages_a.prompt_tokens as a_prompt_tokens,
+    messages_a.completion_tokens as a_completion_tokens,
+    messages_b.prompt_tokens as b_prompt_tokens,
+    messages_b.completion_tokens as b_completion_tokens,
 
     -- each message by itself
     {% for agent in ['a', 'b'] -%}
@@ -79,35 +97,39 @@ select
             {% if metric in ['double', 'integer'] -%}
                 cast(null as {{ metric }})
             {%- else -%}
-                turns.{{ agent }}_{{ metric }}
+                metrics_{{ agent }}.{{ metric }}
             {%- endif %} as {{ agent }}_{{ column }},
         {% endfor %}
     {%- endfor %}
     -- the two together
-    turns.vocabulary_overlap,
-    turns.length_convergence,
-    turns.structural_similarity as style_similarity,
-    turns.structural_similarity,
-    turns.semantic_similarity,
-    turns.mimicry_score_a_to_b,
-    turns.mimicry_score_b_to_a,
+    turn_metrics.vocabulary_overlap,
+    turn_metrics.length_convergence,
+    turn_metrics.structural_similarity as style_similarity,
+    turn_metrics.structural_similarity,
+    {% if embedding_model() -%}
+        if(turn_metrics.is_spoken, semantics_b.semantic_similarity_to_previous, null)
+    {%- else -%}
+        cast(null as double)
+    {%- endif %} as semantic_similarity,
+    turn_metrics.mimicry_score_a_to_b,
+    turn_metrics.mimicry_score_b_to_a,
     cast(null as double) as sentiment_convergence,
-    turns.formality_convergence,
+    turn_metrics.formality_convergence,
     cast(null as double) as rhythm_convergence,
-    turns.convergence_score as overall_convergence,
-    turns.convergence_velocity,
-    turns.turn_taking_balance,
+    turn_metrics.convergence_score as overall_convergence,
+    rolling_convergence.convergence_velocity,
+    turn_metrics.turn_taking_balance,
     cast(null as double) as topic_consistency,
-    turns.phrase_alignment,
+    turn_metrics.phrase_alignment,
     cast(null as double) as syntactic_convergence,
-    turns.vocabulary_overlap as lexical_entrainment,
+    turn_metrics.vocabulary_overlap as lexical_entrainment,
     cast(null as double) as prosodic_alignment,
     cast(null as double) as discourse_coherence,
-    turns.cumulative_convergence,
+    turn_metrics.cumulative_convergence,
 
     -- times
-    cast(turns.a_response_time_ms as double) as response_time_a,
-    cast(turns.b_response_time_ms as double) as response_time_b,
+    cast(messages_a.response_time_ms as double) as response_time_a,
+    cast(messages_b.response_time_ms as double) as response_time_b,
     cast(null as integer) as processing_time_ms,
     cast(null as double) as api_latency_a,
     cast(null as double) as api_latency_b,
@@ -117,16 +139,51 @@ select
 
     -- asked for, and not in Pidgin's schema
     {% for agent in ['a', 'b'] -%}
-        cast(sum(turns.{{ agent }}_new_words) over so_far as integer)
+        cast(sum(metrics_{{ agent }}.new_words) over so_far as integer)
             as cumulative_vocabulary_{{ agent }}{{ ',' if not loop.last }}
     {% endfor %}
-from turns
+from turn_metrics
 
 left join conversations
-    on turns.conversation_id = conversations.conversation_id
+    on turn_metrics.conversation_id = conversations.conversation_id
 
+left join rolling_convergence
+    on
+        turn_metrics.conversation_id = rolling_convergence.conversation_id
+        and turn_metrics.turn_number = rolling_convergence.turn_number
+
+left join messages as messages_a
+    on
+        turn_metrics.conversation_id = messages_a.conversation_id
+        and turn_metrics.turn_number = messages_a.turn_number
+        and messages_a.agent_id = 'agent_a'
+
+left join message_metrics as metrics_a
+    on
+        turn_metrics.conversation_id = metrics_a.conversation_id
+        and turn_metrics.turn_number = metrics_a.turn_number
+        and metrics_a.agent_id = 'agent_a'
+
+left join messages as messages_b
+    on
+        turn_metrics.conversation_id = messages_b.conversation_id
+        and turn_metrics.turn_number = messages_b.turn_number
+        and messages_b.agent_id = 'agent_b'
+
+left join message_metrics as metrics_b
+    on
+        turn_metrics.conversation_id = metrics_b.conversation_id
+        and turn_metrics.turn_number = metrics_b.turn_number
+        and metrics_b.agent_id = 'agent_b'
+{% if embedding_model() %}
+    left join {{ ref('message_semantics') }} as semantics_b
+        on
+            turn_metrics.conversation_id = semantics_b.conversation_id
+            and turn_metrics.turn_number = semantics_b.turn_number
+            and semantics_b.agent_id = 'agent_b'
+{% endif %}
 window
     so_far as (
-        partition by turns.experiment_id, turns.conversation_id
-        order by turns.turn_number
+        partition by turn_metrics.experiment_id, turn_metrics.conversation_id
+        order by turn_metrics.turn_number
     )
