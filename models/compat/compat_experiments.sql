@@ -8,9 +8,22 @@ experiments as (
 
 ),
 
-experiment_dashboard as (
+conversations as (
 
-    select * from {{ ref('experiment_dashboard') }}
+    select * from {{ ref('conversations') }}
+
+),
+
+conversation_totals as (
+
+    select
+        experiment_id,
+        count(*) filter (where status = 'completed') as completed_count,
+        count(*) filter (where status = 'failed') as failed_count
+
+    from conversations
+
+    group by experiment_id
 
 )
 
@@ -24,11 +37,11 @@ select
     experiments.status,
     experiments.config,
     experiments.planned_conversations as total_conversations,
-    experiment_dashboard.completed_conversations,
-    experiment_dashboard.failed_conversations,
+    cast(coalesce(conversation_totals.completed_count, 0) as integer) as completed_conversations,
+    cast(coalesce(conversation_totals.failed_count, 0) as integer) as failed_conversations,
     cast(null as json) as metadata
 
 from experiments
 
-left join experiment_dashboard
-    on experiments.experiment_id = experiment_dashboard.experiment_id
+left join conversation_totals
+    on experiments.experiment_id = conversation_totals.experiment_id
