@@ -493,7 +493,6 @@ def test_transcripts_are_written(
 
 
 def _names(columns: set[str]) -> str:
-    """List columns, those of both agents together."""
     return ", ".join(f"`{column}`" for column in sorted(columns))
 
 
@@ -505,18 +504,20 @@ def _verdict(query: Query, found: Comparison) -> str:
         return f"not there: {query.fails}"
     parts = []
     if query.surplus:
-        parts.append(f"{found.only_here} rows more: {query.surplus}")
+        parts.append(f"{found.only_here:,} more rows here: {query.surplus}")
     if found.changed:
-        parts.append(f"{_names(found.changed)} differ")
+        parts.append(f"other values in {_names(found.changed)}")
     if found.withheld:
-        parts.append(f"{len(found.withheld)} columns are NULL for error placeholders")
+        parts.append(
+            f"NULL here for error placeholders in {_number(found.withheld, 'column')}"
+        )
     if found.filled:
-        parts.append(f"{len(found.filled)} columns more have values")
-    if not parts:
-        return "equal"
-    if len(parts) == 1 and query.surplus and isinstance(found.own, list):
-        return parts[0]
-    return "equal, but " + "; ".join(parts)
+        parts.append(f"values here in {_number(found.filled, 'empty column')} of there")
+    return "equal but for " + "; ".join(parts) if parts else "equal"
+
+
+def _number(things: set[str], name: str) -> str:
+    return f"{len(things)} {name}{'s' if len(things) > 1 else ''}"
 
 
 def _count(rows: object) -> str:
@@ -561,6 +562,8 @@ def _measured(
         "",
         "### In its notebooks",
         "",
+        "A cell that finds no data does nothing, and has run.",
+        "",
         "| Cell | Here | With Pidgin's own loading | That mended |",
         "|---|---|---|---|",
     ]
@@ -586,7 +589,8 @@ def test_page_says_what_was_measured(
     text = PAGE.read_text(encoding="utf-8")
     begin, end = "<!-- What test_compat.py measured. -->\n\n", "\n\n<!-- End. -->"
     before, _, rest = text.partition(begin)
-    _, _, after = rest.partition(end)
+    _, found, after = rest.partition(end)
+    assert found
     expected = before + begin + measured + end + after
     if os.environ.get("PIDGIN_WRITE_PAGES"):
         PAGE.write_text(expected, encoding="utf-8")
