@@ -138,10 +138,9 @@ select
     cast(null as double) as adaptation_rate,
 
     -- asked for, and not in Pidgin's schema
-    {% for agent in ['a', 'b'] -%}
-        cast(sum(metrics_{{ agent }}.new_words) over so_far as integer)
-            as cumulative_vocabulary_{{ agent }}{{ ',' if not loop.last }}
-    {% endfor %}
+    cast(sum(metrics_a.new_words) over so_far as integer) as cumulative_vocabulary_a,
+    cast(sum(metrics_b.new_words) over so_far as integer) as cumulative_vocabulary_b
+
 from turn_metrics
 
 left join conversations

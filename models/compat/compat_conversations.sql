@@ -66,9 +66,9 @@ select
     final_convergence as final_convergence_score,
     end_reason as convergence_reason,
     date_diff('millisecond', started_at, ended_at) as duration_ms,
-    last_error.message as error_message,
-    last_error.error_type,
-    last_error.occurred_at at time zone 'UTC' as error_timestamp,
+    struct_extract(last_error, 'message') as error_message,
+    struct_extract(last_error, 'error_type') as error_type,
+    struct_extract(last_error, 'occurred_at') at time zone 'UTC' as error_timestamp,
     had_truncation
 
 from known_conversations

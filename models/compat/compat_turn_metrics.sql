@@ -38,24 +38,42 @@ message_metrics as (
 
     select * from {{ ref('message_metrics') }}
 
+),
+
+turns as (
+
+    select
+        *,
+        {% for agent in ['a', 'b'] -%}
+            list_sum(
+                list_transform(
+                    map_entries(agent_{{ agent }}_word_frequencies),
+                    lambda word: length(struct_extract(word, 'key')) * struct_extract(word, 'value')
+                )
+            ) as letter_count_{{ agent }}
+            {{- ',' if not loop.last }}
+        {% endfor %}
+
+    from turn_metrics
+
 )
 
 select
-    turn_metrics.conversation_id,
-    turn_metrics.turn_number,
-    turn_metrics.timestamp at time zone 'UTC' as timestamp,
+    turns.conversation_id,
+    turns.turn_number,
+    turns.timestamp at time zone 'UTC' as timestamp,
 
     -- the two messages together
-    turn_metrics.convergence_score,
-    turn_metrics.vocabulary_overlap,
-    turn_metrics.structural_similarity,
+    turns.convergence_score,
+    turns.vocabulary_overlap,
+    turns.structural_similarity,
     cast(null as double) as topic_similarity,
     cast(null as double) as style_match,
-    turn_metrics.cumulative_convergence as cumulative_overlap,
-    turn_metrics.phrase_alignment as cross_repetition,
-    turn_metrics.mimicry_score_a_to_b as mimicry_a_to_b,
-    turn_metrics.mimicry_score_b_to_a as mimicry_b_to_a,
-    (turn_metrics.mimicry_score_a_to_b + turn_metrics.mimicry_score_b_to_a) / 2 as mutual_mimicry,
+    turns.cumulative_convergence as cumulative_overlap,
+    turns.phrase_alignment as cross_repetition,
+    turns.mimicry_score_a_to_b as mimicry_a_to_b,
+    turns.mimicry_score_b_to_a as mimicry_b_to_a,
+    (turns.mimicry_score_a_to_b + turns.mimicry_score_b_to_a) / 2 as mutual_mimicry,
 
     -- each by itself
     {% for agent in ['a', 'b'] -%}
@@ -64,12 +82,7 @@ select
                 if(
                     metrics_{{ agent }}.word_count = 0,
                     0,
-                    list_sum(
-                        list_transform(
-                            map_entries(turn_metrics.agent_{{ agent }}_word_frequencies),
-                            lambda word: length(word.key) * word.value
-                        )
-                    ) / metrics_{{ agent }}.word_count
+                    turns.letter_count_{{ agent }} / metrics_{{ agent }}.word_count
                 )
             {%- elif column == 'response_time_ms' -%}
                 messages_{{ agent }}.response_time_ms
@@ -83,15 +96,15 @@ select
         {% endfor %}
     {%- endfor %}
     -- their words
-    to_json(turn_metrics.agent_a_word_frequencies) as word_frequencies_a,
-    to_json(turn_metrics.agent_b_word_frequencies) as word_frequencies_b,
+    to_json(turns.agent_a_word_frequencies) as word_frequencies_a,
+    to_json(turns.agent_b_word_frequencies) as word_frequencies_b,
     if(
-        turn_metrics.is_spoken,
+        turns.is_spoken,
         to_json(
             list_sort(
                 list_intersect(
-                    map_keys(turn_metrics.agent_a_word_frequencies),
-                    map_keys(turn_metrics.agent_b_word_frequencies)
+                    map_keys(turns.agent_a_word_frequencies),
+                    map_keys(turns.agent_b_word_frequencies)
                 )
             )
         ),
@@ -100,38 +113,38 @@ select
 
     -- times
     cast(null as timestamp) as turn_start_time,
-    turn_metrics.timestamp at time zone 'UTC' as turn_end_time,
+    turns.timestamp at time zone 'UTC' as turn_end_time,
     cast(null as integer) as duration_ms,
 
     -- asked for, and not in Pidgin's schema
-    turn_metrics.experiment_id,
-    {% for agent in ['a', 'b'] -%}
-        messages_{{ agent }}.prompt_tokens + messages_{{ agent }}.completion_tokens
-            as agent_{{ agent }}_tokens,
-        metrics_{{ agent }}.message_length as message_length_{{ agent }}{{ ',' if not loop.last }}
-    {% endfor %}
-from turn_metrics
+    turns.experiment_id,
+    messages_a.prompt_tokens + messages_a.completion_tokens as agent_a_tokens,
+    metrics_a.message_length as message_length_a,
+    messages_b.prompt_tokens + messages_b.completion_tokens as agent_b_tokens,
+    metrics_b.message_length as message_length_b
+
+from turns
 
 left join messages as messages_a
     on
-        turn_metrics.conversation_id = messages_a.conversation_id
-        and turn_metrics.turn_number = messages_a.turn_number
+        turns.conversation_id = messages_a.conversation_id
+        and turns.turn_number = messages_a.turn_number
         and messages_a.agent_id = 'agent_a'
 
 left join message_metrics as metrics_a
     on
-        turn_metrics.conversation_id = metrics_a.conversation_id
-        and turn_metrics.turn_number = metrics_a.turn_number
+        turns.conversation_id = metrics_a.conversation_id
+        and turns.turn_number = metrics_a.turn_number
         and metrics_a.agent_id = 'agent_a'
 
 left join messages as messages_b
     on
-        turn_metrics.conversation_id = messages_b.conversation_id
-        and turn_metrics.turn_number = messages_b.turn_number
+        turns.conversation_id = messages_b.conversation_id
+        and turns.turn_number = messages_b.turn_number
         and messages_b.agent_id = 'agent_b'
 
 left join message_metrics as metrics_b
     on
-        turn_metrics.conversation_id = metrics_b.conversation_id
-        and turn_metrics.turn_number = metrics_b.turn_number
+        turns.conversation_id = metrics_b.conversation_id
+        and turns.turn_number = metrics_b.turn_number
         and metrics_b.agent_id = 'agent_b'

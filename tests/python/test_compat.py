@@ -366,7 +366,7 @@ def test_what_pidgin_rejects_is_here(tmp_path: Path, project: ProjectMaker) -> N
     log = folder.write("long/events_conv_1.jsonl", [as_line(event) for event in events])
     folder.write("long/manifest.json", manifest("experiment_1", ["conv_1"]))
     built = project(folder.path)
-    built.build_only()
+    built.build_only("--select", "+compat_conversation_turns")
     assert built.query(
         "select a_sentence_count, initial_prompt, agent_b_message"
         " from compat.conversation_turns"
