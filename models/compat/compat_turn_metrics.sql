@@ -44,15 +44,18 @@ turns as (
 
     select
         *,
-        {% for agent in ['a', 'b'] -%}
-            list_sum(
-                list_transform(
-                    map_entries(agent_{{ agent }}_word_frequencies),
-                    lambda word: length(struct_extract(word, 'key')) * struct_extract(word, 'value')
-                )
-            ) as letter_count_{{ agent }}
-            {{- ',' if not loop.last }}
-        {% endfor %}
+        list_sum(
+            list_transform(
+                map_entries(agent_a_word_frequencies),
+                lambda word: length(struct_extract(word, 'key')) * struct_extract(word, 'value')
+            )
+        ) as letter_count_a,
+        list_sum(
+            list_transform(
+                map_entries(agent_b_word_frequencies),
+                lambda word: length(struct_extract(word, 'key')) * struct_extract(word, 'value')
+            )
+        ) as letter_count_b
 
     from turn_metrics
 
