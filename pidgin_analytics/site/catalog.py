@@ -142,6 +142,11 @@ class Relation:
         return f"{self.schema}.{self.alias}"
 
     @property
+    def short(self) -> str:
+        """Its name in a picture, where the colour tells the schema."""
+        return self.title if self.section == "analysis" else self.alias
+
+    @property
     def page(self) -> str:
         """Path of its page, from the folder of the site."""
         return f"tables/{file_name(self.title)}.html"

@@ -190,10 +190,10 @@ def _moments(
 
 
 def written(number: float) -> str:
-    """Write a number in at most four digits that matter, without a power of ten."""
+    """Write a number in three digits that matter, without a power of ten."""
     if number == int(number) and abs(number) < 1e15:
         return f"{int(number):,}"
-    digits = max(0, 3 - math.floor(math.log10(abs(number))))
+    digits = max(0, 2 - math.floor(math.log10(abs(number))))
     if digits > 8:
         return f"{number:.2e}"
     return f"{number:,.{digits}f}".rstrip("0").rstrip(".") if digits else f"{number:,.0f}"

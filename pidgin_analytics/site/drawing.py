@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 GAP = 14
-BETWEEN = 64
+BETWEEN = 52
 MARGIN = 12
-SWEEPS = 12
+SWEEPS = 24
+# How much of its distance from the middle a box keeps, so that parts do not drift away.
+PULL = 0.92
 
 
 @dataclass
@@ -134,10 +136,9 @@ def _set_heights(
         for number in sorted(layers, reverse=bool(sweep % 2)):
             boxes = layers[number]
             wanted = {
-                box.key: sum(other.middle for other in near[box.key])
-                / len(near[box.key])
-                if near[box.key]
-                else box.middle
+                box.key: PULL
+                * sum(other.middle for other in near[box.key])
+                / max(len(near[box.key]), 1)
                 for box in boxes
             }
             boxes.sort(key=lambda box: (wanted[box.key], box.key))
@@ -146,16 +147,16 @@ def _set_heights(
 
 def _stack(boxes: list[Box], wanted: Mapping[str, float] | None = None) -> None:
     """Put boxes below each other, each as near as can be to where it is wanted."""
-    edge = float("-inf")
+    edge = float("-inf") if wanted else 0.0
     for box in boxes:
         ideal = wanted[box.key] - box.height / 2 if wanted else edge
-        box.y = max(edge, ideal) if edge > float("-inf") or wanted else 0.0
+        box.y = max(edge, ideal)
         edge = box.y + box.height + (GAP / 2 if box.is_bend else GAP)
-    if wanted:
-        # What was pushed down as a whole goes back up by the mean.
-        shift = sum(box.middle - wanted[box.key] for box in boxes) / len(boxes)
-        for box in boxes:
-            box.y -= shift
+    # What was pushed down as a whole goes back up by the mean.
+    middle = sum(wanted.values()) / len(wanted) if wanted else 0.0
+    shift = sum(box.middle for box in boxes) / len(boxes) - middle
+    for box in boxes:
+        box.y -= shift
 
 
 def _path(chain: list[Box]) -> str:

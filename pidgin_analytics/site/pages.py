@@ -110,7 +110,8 @@ class Site:
         self.distributions: dict[str, dict[str, Distribution]] = {}
         schema: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
         with duckdb.connect(str(warehouse), read_only=True) as connection:
-            connection.execute("set TimeZone = 'UTC'")
+            # Thousands of small queries: one thread is faster than handing them round.
+            connection.execute("set TimeZone = 'UTC'; set threads = 1")
             for relation in self.catalog:
                 found = distributions(connection, relation)
                 self.distributions[relation.unique_id] = found
@@ -199,6 +200,11 @@ class Site:
             link=partial(self.link, page=page, source=source),
             code=partial(self.code, page=page, relation=relation),
         )
+
+    def rows(self, relation: Relation) -> int | None:
+        """Return how many rows a relation has in the sample; None for a function."""
+        found = self.distributions[relation.unique_id]
+        return next(iter(found.values())).rows if found else None
 
     def place(self, place: Place) -> tuple[Relation, Column | None]:
         """Return the relation and column of a place in the database."""
@@ -447,7 +453,7 @@ class Site:
     def _write_graph(self) -> None:
         shown = list(self.catalog)
         boxes = [
-            Box(relation.unique_id, 24 + 7.3 * len(relation.title), 30)
+            Box(relation.unique_id, 24 + 7.3 * len(relation.short), 30)
             for relation in shown
         ]
         edges = [(one, relation.unique_id) for relation in shown for one in relation.needs]
@@ -462,15 +468,13 @@ class Site:
         boxes = []
         columns = {}
         for relation in relations:
-            mine = [*tested, *shared]
             used = [one.column for one in relation.references]
             names = list(dict.fromkeys([*relation.primary_key, *used]))
             columns[relation.unique_id] = names
-            longest = max(len(name) for name in [relation.title, *names])
+            longest = max(len(name) for name in [relation.short, *names])
             boxes.append(
                 Box(relation.unique_id, 30 + 7.6 * longest, 34 + 20 * len(names))
             )
-            del mine
         drawing: Drawing = layered(
             boxes, [(end, start) for start, end in [*tested, *shared]]
         )
@@ -497,7 +501,7 @@ class Site:
         tested = {
             (relation.unique_id, reference.relation): reference.column
             for relation in self.catalog
-            if relation.section in ("marts", "seeds")
+            if relation.section == "marts"
             for reference in relation.references
         }
         tables = [one for one in self.catalog.in_section("marts") if one.primary_key]
@@ -509,6 +513,8 @@ class Site:
                 relations,
                 key=lambda one: (
                     sum(end == one.unique_id for _, end in tested),
+                    # Of one key, the table with most rows has those of the others.
+                    self.rows(one) or 0,
                     len(one.used_by),
                 ),
             )
@@ -635,13 +641,14 @@ def _reduced(
 
 def _formula(formula: str, where: str) -> Markup:
     """Write a formula as MathML, and what its letters stand for."""
-    math = Markup(converter.convert(formula))  # noqa: S704
+    text = converter.convert(formula).replace("<math ", '<math displaystyle="true" ', 1)
+    math = Markup(text)  # noqa: S704
     explained = re.sub(
-        r"`([^`]*)`|\b([A-Za-z])_([\w,]+)((?:\^\w)?)",
+        r"`([^`]*)`|\b([A-Za-z])_(\w+(?:,\w)?)(?:\^(\w))?",
         lambda found: (
             f"<code>{found[1]}</code>"
             if found[1]
-            else f"<i>{found[2]}</i><sub>{found[3]}</sub>{found[4].replace('^', '')}"
+            else f"<i>{found[2]}</i><sub>{found[3]}</sub><sup>{found[4] or ''}</sup>"
         ),
         str(escape(where)),
     )
