@@ -25,7 +25,7 @@ CHECK     := PIDGIN_OUTPUT_DIR=sample_data/pidgin_output PIDGIN_ARCHIVE_DIR= PID
              DBT_TARGET_PATH=$(CHECK_DIR)/target DBT_LOG_PATH=$(CHECK_DIR)/logs DBT_PROFILES_DIR=.
 
 .DEFAULT_GOAL := build
-.PHONY: build test check-dbt check-python lint docs embeddings bench bench-detectors soak lock duckdb-2 clean
+.PHONY: build test check-dbt check-python lint site embeddings bench bench-detectors soak lock duckdb-2 clean
 
 build: $(VENV)/.run
 	$(DBT) build
@@ -55,14 +55,14 @@ lint: $(VENV)/.dev
 	$(CHECK) $(DBT) --quiet build --empty
 	$(CHECK) $(BIN)/sqlfluff lint --processes 0 models tests
 
-# One page, that opens without a server: target/static_index.html. From a warehouse of its own, so
-# that the user's goes on showing what it shows.
-docs: $(VENV)/.run
+# Every table and column, in pages that open without a server: site/index.html. From a warehouse of
+# its own, so that the user's goes on showing what it shows. dbt's own page is in it.
+site: $(VENV)/.dev
 	rm -rf $(CHECK_DIR)
 	mkdir -p $(CHECK_DIR)
 	$(CHECK) $(DBT) --quiet build
 	$(CHECK) $(DBT) --quiet docs generate --static
-	cp $(CHECK_DIR)/target/static_index.html target/
+	$(CHECK) $(BIN)/python -m pidgin_analytics.site --artifacts $(CHECK_DIR)/target
 
 # A model that makes vectors of texts, for PIDGIN_EMBEDDING_MODEL.
 embeddings: $(VENV)/.embeddings
@@ -98,7 +98,7 @@ lock:
 		pyproject.toml --extra embeddings --group build --output-file requirements-embeddings.lock
 
 clean:
-	rm -rf $(VENV) target logs
+	rm -rf $(VENV) target logs site
 
 # Every package is named in a lock, so there is nothing to resolve. The project itself comes
 # last, for its command.

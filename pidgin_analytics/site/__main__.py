@@ -45,7 +45,10 @@ def main(artifacts: Path, output: Path) -> None:
             f"There is no warehouse {warehouse}: run dbt build first."
         )
     site = Site(artifacts, warehouse)
-    site.build(output)
+    try:
+        site.build(output)
+    except FileExistsError as error:
+        raise click.ClickException(str(error)) from error
     click.echo(f"{len(site.pages)} pages: open {output / 'index.html'}")
 
 

@@ -85,13 +85,13 @@ class Column:
             return "moment, stored in UTC"
         if self.data_type == "date":
             return "day, in UTC"
-        if not re.match(r"(u?(tiny|small|big|huge)?int|double|decimal)", self.data_type):
+        if not re.match(
+            r"(u?(tiny|small|big|huge)?int|double|decimal)", self.data_type
+        ):
             return None
         if re.match(r"From -?\d(\.\d+)? to ", self.parts["range"]):
             return "none, a ratio"
-        return next(
-            (unit for name, unit in UNITS if re.search(name, self.name)), None
-        )
+        return next((unit for name, unit in UNITS if re.search(name, self.name)), None)
 
     @property
     def refers_to(self) -> str | None:
@@ -269,7 +269,7 @@ class Catalog:
 
 
 def _relation(node: Json) -> Relation:
-    kind = node["resource_type"]
+    kind: str = node["resource_type"]
     materialized = node.get("config", {}).get("materialized")
     folder = node["path"].split("/")[0]
     schema = node["schema"]
@@ -286,7 +286,7 @@ def _relation(node: Json) -> Relation:
         unique_id=node["unique_id"],
         name=node["name"],
         section=section,
-        kind={"seed": "seed", "source": "files"}.get(kind, kind),
+        kind="files" if kind == "source" else kind,
         description=node["description"].strip(),
         columns=[
             Column(
@@ -341,7 +341,8 @@ def in_words(kind: str, arguments: Json, columns: list[str]) -> str:
 
 def referred(reference: str) -> str:
     """Return the name in a ``ref('...')`` or ``source('...', '...')``."""
-    return re.findall(r"'([^']*)'", reference)[-1]
+    names: list[str] = re.findall(r"'([^']*)'", reference)
+    return names[-1]
 
 
 def named(name: str) -> str:

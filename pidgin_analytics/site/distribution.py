@@ -18,9 +18,7 @@ FEW = 12
 TOP = 5
 # Longer texts are for reading, and are not shown.
 LONG = 60
-NUMERIC = re.compile(
-    r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL.*)$"
-)
+NUMERIC = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL.*)$")
 PLAIN = ("VARCHAR", "BOOLEAN", "DATE", "UUID")
 
 
@@ -82,7 +80,8 @@ def distributions(
         return {}
     types = cursor.execute("select * from shown limit 0").description or []
     found = {
-        str(name): _distribution(cursor, str(name), str(kind)) for name, kind, *_ in types
+        str(name): _distribution(cursor, str(name), str(kind))
+        for name, kind, *_ in types
     }
     cursor.execute("drop table shown")
     return found
@@ -92,7 +91,10 @@ def _distribution(
     cursor: duckdb.DuckDBPyConnection, name: str, kind: str
 ) -> Distribution:
     column = quoted(name)
-    rows, values = _row(cursor, f"select count(*), count({column}) from shown")
+    rows, values = _row(
+        cursor,
+        f"select count(*), count({column}) from shown",  # noqa: S608
+    )
     nulls = rows - values
     if not values:
         return Distribution(rows, nulls, 0, "none")
@@ -104,7 +106,8 @@ def _distribution(
         return Distribution(rows, nulls, None, "none")
     distinct, longest = _row(
         cursor,
-        f"select count(distinct {column}), max(length({column}::varchar)) from shown",
+        f"select count(distinct {column}), max(length({column}::varchar))"  # noqa: S608
+        " from shown",
     )
     if longest > LONG or (distinct == values and distinct > FEW):
         return Distribution(rows, nulls, distinct, "none")
@@ -151,7 +154,9 @@ def _numbers(
             Bar(written(edge), counts.get(edge, 0), low=edge, high=edge)
             for edge in edges
         ]
-        return Distribution(rows, nulls, distinct, "histogram", tuple(bars), False, *texts)
+        return Distribution(
+            rows, nulls, distinct, "histogram", tuple(bars), False, *texts
+        )
     # Stretches of whole numbers are whole.
     width = math.ceil((high - low + 1) / BINS) if is_whole else (high - low) / BINS
     number = math.ceil((high - low + 1) / width) if is_whole else BINS
@@ -196,7 +201,9 @@ def written(number: float) -> str:
     digits = max(0, 2 - math.floor(math.log10(abs(number))))
     if digits > 8:
         return f"{number:.2e}"
-    return f"{number:,.{digits}f}".rstrip("0").rstrip(".") if digits else f"{number:,.0f}"
+    return (
+        f"{number:,.{digits}f}".rstrip("0").rstrip(".") if digits else f"{number:,.0f}"
+    )
 
 
 def _row(cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

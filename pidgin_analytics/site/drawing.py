@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 GAP = 14
 BETWEEN = 52
@@ -68,7 +69,7 @@ def layered(boxes: Iterable[Box], edges: Iterable[tuple[str, str]]) -> Drawing:
         layers[box.layer].append(box)
     near: dict[str, list[Box]] = defaultdict(list)
     for chain in chains.values():
-        for one, other in zip(chain, chain[1:], strict=False):
+        for one, other in pairwise(chain):
             near[one.key].append(other)
             near[other.key].append(one)
     _set_heights(layers, near)

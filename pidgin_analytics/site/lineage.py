@@ -79,10 +79,11 @@ def columns_behind(relation: Relation, schema: Schema) -> dict[str, set[Place]]:
         if table.this.name.lower().startswith("read_"):
             table.set("this", exp.to_identifier("files"))
             table.set("db", exp.to_identifier(READ))
+    known: dict[str, object] = dict(schema)
+    known[READ] = {"files": dict.fromkeys(FILE_COLUMNS, "varchar")}
     tree = qualify(
         tree,
-        schema={name: dict(tables) for name, tables in schema.items()}
-        | {READ: {"files": dict.fromkeys(FILE_COLUMNS, "varchar")}},
+        schema=known,
         dialect="duckdb",
         validate_qualify_columns=False,
         quote_identifiers=False,
@@ -92,12 +93,19 @@ def columns_behind(relation: Relation, schema: Schema) -> dict[str, set[Place]]:
         raise SqlglotError("no query")
     follower = _Follower(root)
     # With validation off, a name that SQL gives stands, whatever its letters.
-    outputs = {select.alias_or_name.lower() for select in root.expression.selects}
+    outputs = set(_outputs(root.expression))
     return {
         column.name: follower.behind(root, column.name.lower())
         for column in relation.columns
         if column.name.lower() in outputs
     }
+
+
+def _outputs(expression: exp.Expr) -> list[str]:
+    """Return the names of what a query gives, in small letters."""
+    if not isinstance(expression, exp.Query):
+        return []
+    return [select.alias_or_name.lower() for select in expression.selects]
 
 
 class _Follower:
@@ -119,18 +127,20 @@ class _Follower:
     def _found(self, scope: Scope, name: str) -> Iterator[Place]:
         expression = scope.expression
         if isinstance(expression, exp.SetOperation):
-            names = [one.alias_or_name.lower() for one in expression.selects]
+            names = _outputs(expression)
             place = names.index(name) if name in names else None
             by_name = bool(expression.args.get("by_name"))
             for side in (expression.left, expression.right):
                 part = self._scopes.get(id(side.unnest()))
                 if part is None:
                     continue
-                own = [one.alias_or_name.lower() for one in part.expression.selects]
+                own = _outputs(part.expression)
                 if by_name:
                     wanted = name if name in own else None
                 else:
-                    wanted = own[place] if place is not None and place < len(own) else None
+                    wanted = (
+                        own[place] if place is not None and place < len(own) else None
+                    )
                 if wanted is not None:
                     yield from self.behind(part, wanted)
             return
@@ -142,7 +152,7 @@ class _Follower:
             if select.alias_or_name.lower() == name:
                 yield from self._inside(select, scope)
 
-    def _inside(self, expression: exp.Expression, scope: Scope) -> Iterator[Place]:
+    def _inside(self, expression: exp.Expr, scope: Scope) -> Iterator[Place]:
         for column in expression.find_all(exp.Column):
             yield from self._source(column, self._scope_of(column, scope))
 

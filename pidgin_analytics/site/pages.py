@@ -175,7 +175,9 @@ class Site:
         names["messages"] = self.catalog.named("messages")
         return names
 
-    def code(self, text: str, page: str, relation: Relation | None = None) -> str | None:
+    def code(
+        self, text: str, page: str, relation: Relation | None = None
+    ) -> str | None:
         """Return where a code span leads: to a table or to a column of this one."""
         name = re.sub(r"\(.*\)$", "", text)
         if name == text and relation is not None:
@@ -227,6 +229,8 @@ class Site:
         self._write_entities()
         self._write("tables.html", "tables.html", title="Tables", catalog=self.catalog)
         self._write("index.html", "home.html", title="Pidgin Analytics")
+        if not _is_replaceable(folder):
+            raise FileExistsError(f"{folder} holds something else than a site.")
         for place in ("tables", "decisions", "assets"):
             shutil.rmtree(folder / place, ignore_errors=True)
             (folder / place).mkdir(parents=True)
@@ -280,28 +284,16 @@ class Site:
     def _rendered(self, source: str) -> Rendered:
         page = self.sources[source]
         path = self._docs_folder / source.removeprefix("docs/")
-        after_cell = None
-        if page == "metrics.html":
-            after_cell = self._formula_named
         return self.writer.page(
             path.read_text(encoding="utf-8"),
             link=partial(self.link, page=page, source=source),
             code=partial(self.code, page=page),
-            after_cell=after_cell,
+            after_name=self.formulas.get,
         )
 
     @property
     def _docs_folder(self) -> Path:
         return self.sources.folder
-
-    def _formula_named(self, name: str) -> Markup | None:
-        """Return the formula of a metric in a row of the page of metrics."""
-        found = [
-            formula
-            for key, formula in self.formulas.items()
-            if key.partition(".")[2] == name and not key.startswith("search_")
-        ]
-        return found[0] if found else None
 
     def _write_docs(self) -> None:
         for source, page in self.sources.items():
@@ -311,7 +303,7 @@ class Site:
             for level, name, text in rendered.headings:
                 self.entries.append(
                     Entry(
-                        text if level == 1 else f"{text}",
+                        text,
                         rendered.title if level > 1 else "page",
                         page if level == 1 else f"{page}#{name}",
                         "",
@@ -425,7 +417,7 @@ class Site:
         return [Question("The first rows", sql, "", frozenset([relation.unique_id]))]
 
     def formula(self, relation: Relation, column: Column) -> Markup | None:
-        """Return the formula of a column, its own or of the one that it is taken from."""
+        """Return the formula of a column, or of the one that it is taken from."""
         own = self.formulas.get(f"{relation.title}.{column.name}")
         if own is not None:
             return own
@@ -456,7 +448,9 @@ class Site:
             Box(relation.unique_id, 24 + 7.3 * len(relation.short), 30)
             for relation in shown
         ]
-        edges = [(one, relation.unique_id) for relation in shown for one in relation.needs]
+        edges = [
+            (one, relation.unique_id) for relation in shown for one in relation.needs
+        ]
         self._write(
             "graph.html", "graph.html", title="Graph", drawing=layered(boxes, edges)
         )
@@ -586,6 +580,13 @@ class Site:
         )
 
 
+def _is_replaceable(folder: Path) -> bool:
+    """Tell whether a folder is missing, empty, or holds an earlier site."""
+    if not folder.exists() or (folder / "assets" / "search.js").exists():
+        return True
+    return folder.is_dir() and not any(folder.iterdir())
+
+
 class _Sources(dict[str, str]):
     """The page of each Markdown file, by its path from the project's folder."""
 
@@ -608,8 +609,9 @@ def _sources(docs: Path) -> _Sources:
 def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Count what the landing page tells of the sample."""
     row = connection.execute(
-        "select (select count(*) from experiments), (select count(*) from conversations),"
-        " (select count(*) from turn_metrics), (select count(*) from messages)"
+        "select (select count(*) from experiments),"
+        " (select count(*) from conversations), (select count(*) from turn_metrics),"
+        " (select count(*) from messages)"
     ).fetchone()
     names = ("experiments", "conversations", "turns", "messages")
     return dict(zip(names, row or (), strict=True))

@@ -27,13 +27,24 @@ class Rendered:
     # Level, id and text of each heading.
     headings: list[tuple[int, str, str]] = field(default_factory=list)
 
+    @property
+    def head(self) -> Markup:
+        """The title, up to where other things may stand between it and the text."""
+        before, mark, _ = self.html.partition("</h1>")
+        return Markup(before + mark) if mark else Markup()  # noqa: S704
+
+    @property
+    def rest(self) -> Markup:
+        """All but the title."""
+        return Markup(self.html.removeprefix(self.head))  # noqa: S704
+
 
 @dataclass
 class _Context:
     link: Linker
     code: Linker
     headings: list[tuple[int, str, str]]
-    after_cell: Callable[[str], Markup | None] | None
+    after_name: Callable[[str], Markup | None] | None
 
 
 class Writer:
@@ -64,7 +75,7 @@ class Writer:
         *,
         link: Linker,
         code: Linker,
-        after_cell: Callable[[str], Markup | None] | None = None,
+        after_name: Callable[[str], Markup | None] | None = None,
     ) -> Rendered:
         """Write a page.
 
@@ -72,10 +83,10 @@ class Writer:
             text: Markdown.
             link: Where a link leads.
             code: Where a code span leads; None if nowhere.
-            after_cell: What to add to the second cell behind the code span that
-                begins a row of a table.
+            after_name: What to add to the definition in a row of a table that begins
+                with a name: it gets the heading above, a dot and the name.
         """
-        context = _Context(link, code, [], after_cell)
+        context = _Context(link, code, [], after_name)
         environment = {"context": context}
         tokens = self._parser.parse(text, environment)
         _mark_links(tokens, context)
@@ -113,30 +124,37 @@ def _mark_links(tokens: Sequence[Token], context: _Context) -> None:
 
 
 def _label_cells(tokens: Sequence[Token]) -> None:
-    """Tell each cell of a table the heading of its column, for narrow windows."""
+    """Tell each cell of a table the heading of its column, for narrow windows.
+
+    The inline token of a cell also learns what its row is about: the heading above,
+    and the name in the first cell.
+    """
     heads: list[str] = []
     place = 0
-    first = ""
-    is_head = False
+    section = name = ""
     for number, token in enumerate(tokens):
-        if token.type == "table_open":
-            heads, is_head = [], True
-        elif token.type == "thead_close":
-            is_head = False
+        if token.type == "heading_open":
+            section = plain(tokens[number + 1].content)
+        elif token.type == "thead_open":
+            heads = []
         elif token.type == "tr_open":
-            place, first = 0, ""
+            place, name = 0, ""
             token.attrSet("role", "row")
-        elif token.type in ("th_open", "td_open"):
-            text = tokens[number + 1].content
-            token.attrSet("role", "columnheader" if is_head else "cell")
-            if is_head:
-                heads.append(plain(text))
-            else:
-                token.attrSet("data-label", heads[place] if place < len(heads) else "")
-                if place == 0:
-                    first = text.strip("`")
-                tokens[number + 1].meta["cell"] = (place, first)
-                place += 1
+        elif token.type == "th_open":
+            token.attrSet("role", "columnheader")
+            heads.append(plain(tokens[number + 1].content))
+        elif token.type == "td_open":
+            inner = tokens[number + 1]
+            label = heads[place] if place < len(heads) else ""
+            token.attrSet("role", "cell")
+            token.attrSet("data-label", label)
+            if place == 0:
+                name = inner.content.strip("`")
+                for child in inner.children or []:
+                    child.meta["section"] = section
+            if label == "Definition":
+                inner.meta["defines"] = f"{section}.{name}"
+            place += 1
 
 
 def _link_open(
@@ -155,7 +173,14 @@ def _code_inline(
 ) -> str:
     del self, options
     content = tokens[place].content
-    target = None if tokens[place].meta.get("is_linked") else env["context"].code(content)
+    context: _Context = env["context"]
+    meta = tokens[place].meta
+    target = None
+    if not meta.get("is_linked"):
+        section = meta.get("section")
+        target = (section and context.code(f"{section}.{content}")) or context.code(
+            content
+        )
     # Long names may break behind an underscore.
     shown = escape(content).replace("_", "_<wbr>")
     if target is None:
@@ -196,13 +221,13 @@ def _table_close(
 
 
 def _add_to_cells(tokens: Sequence[Token], place: int, context: _Context) -> None:
-    if context.after_cell is None:
+    if context.after_name is None:
         return
     for token in tokens[place:]:
         if token.type == "table_close":
             return
-        cell = token.meta.get("cell")
-        if cell and cell[0] == 1 and (added := context.after_cell(cell[1])):
+        defined = token.meta.get("defines")
+        if defined and (added := context.after_name(defined)):
             # Written by this program, and so let through.
             extra = Token("html_inline", "", 0, content=str(added))
             token.children = [*(token.children or []), extra]
