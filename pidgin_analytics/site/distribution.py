@@ -198,6 +198,8 @@ def written(number: float) -> str:
     """Write a number in three digits that matter, without a power of ten."""
     if number == int(number) and abs(number) < 1e15:
         return f"{int(number):,}"
+    if abs(number) >= 1e15:
+        return f"{number:.2e}"
     digits = max(0, 2 - math.floor(math.log10(abs(number))))
     if digits > 8:
         return f"{number:.2e}"

@@ -86,7 +86,8 @@ class Entry:
     kind: str
     page: str
     text: str
-    words: tuple[str, ...] = ()
+    # Other words, each with its rank: from 0, where this is what they mean most.
+    words: tuple[tuple[str, int], ...] = ()
     # From 0, what most people look for, to 2.
     depth: int = 0
 
@@ -171,8 +172,10 @@ class Site:
                 names.setdefault(name, relation)
             names.setdefault(relation.alias, relation)
         # The views have the names of tables, which are meant where no schema stands.
-        names["conversations"] = self.catalog.named("conversations")
-        names["messages"] = self.catalog.named("messages")
+        physical = self.catalog.physical()
+        for name in ("conversations", "messages"):
+            if ("main", name) in physical:
+                names[name] = physical["main", name]
         return names
 
     def code(
@@ -221,6 +224,8 @@ class Site:
         Args:
             folder: Where to; what is in it of an earlier site is replaced.
         """
+        if not _is_replaceable(folder):
+            raise FileExistsError(f"{folder} holds something else than a site.")
         self._write_docs()
         for relation in self.catalog:
             self._write_relation(relation)
@@ -229,8 +234,6 @@ class Site:
         self._write_entities()
         self._write("tables.html", "tables.html", title="Tables", catalog=self.catalog)
         self._write("index.html", "home.html", title="Pidgin Analytics")
-        if not _is_replaceable(folder):
-            raise FileExistsError(f"{folder} holds something else than a site.")
         for place in ("tables", "decisions", "assets"):
             shutil.rmtree(folder / place, ignore_errors=True)
             (folder / place).mkdir(parents=True)
@@ -358,12 +361,12 @@ class Site:
             )
 
     @cached_property
-    def synonyms(self) -> dict[str, list[str]]:
-        """Other words, by column or table that they find."""
-        found: dict[str, list[str]] = defaultdict(list)
+    def synonyms(self) -> dict[str, list[tuple[str, int]]]:
+        """Other words with their rank, by column or table that they find."""
+        found: dict[str, list[tuple[str, int]]] = defaultdict(list)
         for group in _data("synonyms.yml"):
-            for name in group["finds"]:
-                found[name] += group["words"]
+            for rank, name in enumerate(group["finds"]):
+                found[name] += [(word, rank) for word in group["words"]]
         return found
 
     @cached_property

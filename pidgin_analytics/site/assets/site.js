@@ -28,7 +28,7 @@
       name: words(title).join(" "),
       titleWords: words(title),
       kindWords: words(kind),
-      synonyms: synonyms.map((one) => [one, words(one)]),
+      synonyms: synonyms.map(([one, rank]) => [one, words(one), rank]),
       textWords: words(text),
     }));
     return entries;
@@ -39,9 +39,10 @@
     const phrase = query.join(" ");
     let score = entry.name === phrase ? 300 : entry.name.startsWith(phrase) ? 120 : 0;
     let met = "";
-    for (const [synonym, parts] of entry.synonyms) {
+    for (const [synonym, parts, rank] of entry.synonyms) {
       const text = parts.join(" ");
-      const gain = text === phrase ? 200 : text.startsWith(phrase) ? 90 : 0;
+      // A group of words names first what they mean most.
+      const gain = (text === phrase ? 200 : text.startsWith(phrase) ? 90 : 0) / (1 + rank / 8);
       if (gain > 0 && score < gain) { score = gain; met = synonym; }
     }
     for (const word of query) {
