@@ -553,7 +553,7 @@ class Site:
                 Entry(
                     f"pidgin-analytics {name}",
                     "command",
-                    f"commands.html#{file_name(name)}",
+                    f"commands.html#command-{file_name(name)}",
                     " ".join((command.help or "").split()),
                     depth=1,
                 )

@@ -17,6 +17,9 @@ from markupsafe import Markup
 # Takes a link as written, and returns where it leads; None drops it.
 Linker = Callable[[str], str | None]
 
+# Names of parts that all pages have.
+RESERVED = {"search", "hits", "found", "theme", "main"}
+
 
 @dataclass
 class Rendered:
@@ -194,7 +197,7 @@ def _heading_open(
     context: _Context = env["context"]
     text = plain(tokens[place + 1].content)
     name = slug(text)
-    taken = {one for _, one, _ in context.headings}
+    taken = RESERVED | {one for _, one, _ in context.headings}
     anchor = name
     number = 1
     while anchor in taken:

