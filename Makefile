@@ -1,6 +1,7 @@
 # make build   set everything up and build the warehouse from the bundled sample
 # make test    set everything up and run the whole test suite
-# make report  write report.html, a page to look at, from the warehouse that is there
+# make report  write report.html, a page to look at, from the warehouse
+# make site    write site/index.html, which shows every table and column
 #
 # Set-up is a virtual environment in .venv, installed from a lock file with hashes: with uv
 # where it is present, with pip where it is not. It is brought up to date when a lock changes.
@@ -26,7 +27,7 @@ CHECK     := PIDGIN_OUTPUT_DIR=sample_data/pidgin_output PIDGIN_ARCHIVE_DIR= PID
              DBT_TARGET_PATH=$(CHECK_DIR)/target DBT_LOG_PATH=$(CHECK_DIR)/logs DBT_PROFILES_DIR=.
 
 .DEFAULT_GOAL := build
-.PHONY: build report test check-dbt check-python lint docs embeddings bench bench-detectors soak lock duckdb-2 clean
+.PHONY: build report site test check-dbt check-python lint embeddings bench bench-detectors soak lock duckdb-2 clean
 
 build: $(VENV)/.run
 	$(DBT) build
@@ -59,14 +60,14 @@ lint: $(VENV)/.dev
 	$(CHECK) $(DBT) --quiet build --empty
 	$(CHECK) $(BIN)/sqlfluff lint --processes 0 models tests
 
-# One page, that opens without a server: target/static_index.html. From a warehouse of its own, so
-# that the user's goes on showing what it shows.
-docs: $(VENV)/.run
+# Every table and column, in pages that open without a server: site/index.html. From a warehouse of
+# its own, so that the user's goes on showing what it shows. dbt's own page is in it.
+site: $(VENV)/.dev
 	rm -rf $(CHECK_DIR)
 	mkdir -p $(CHECK_DIR)
 	$(CHECK) $(DBT) --quiet build
 	$(CHECK) $(DBT) --quiet docs generate --static
-	cp $(CHECK_DIR)/target/static_index.html target/
+	$(CHECK) $(BIN)/python -m pidgin_analytics.site --artifacts $(CHECK_DIR)/target
 
 # A model that makes vectors of texts, for PIDGIN_EMBEDDING_MODEL.
 embeddings: $(VENV)/.embeddings
@@ -102,7 +103,7 @@ lock:
 		pyproject.toml --extra embeddings --group build --output-file requirements-embeddings.lock
 
 clean:
-	rm -rf $(VENV) target logs
+	rm -rf $(VENV) target logs site
 
 # Every package is named in a lock, so there is nothing to resolve. The project itself comes
 # last, for its command.

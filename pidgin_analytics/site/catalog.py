@@ -1,0 +1,360 @@
+"""What there is to show: relations and their columns, as dbt's manifest has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pidgin_analytics.descriptions import sorted_sentences
+
+Json = dict[str, Any]
+# Of tables that people query, and of those that these are made of.
+SECTIONS = {
+    "analysis": "Wide views",
+    "marts": "Tables",
+    "functions": "Functions",
+    "seeds": "Seeds",
+    "intermediate": "Intermediate",
+    "staging": "Staging",
+    "sources": "Sources",
+}
+PUBLIC = ("analysis", "marts", "functions")
+
+# What a number counts or measures in, by the name of its column.
+UNITS = (
+    (r"_ms$", "milliseconds"),
+    (r"(^|_)seconds$", "seconds"),
+    (r"_usd($|_)|_per_million", "US dollars"),
+    (r"(^|_)(size_)?bytes$", "bytes"),
+    (r"tokens(_[ab]|_used)?$|tokens_used$|thinking_budget", "tokens"),
+    (r"(^|_)turn$|^turn_number$|^branch_point$", "number of a turn"),
+    (r"(^|_)turns$|turn_count$|^loop_period$|turn_distance$", "turns"),
+    (r"message_length(_[ab])?$", "characters"),
+    (r"word_count(_[ab])?$|(^|_)words(_[ab])?$|vocabulary_size$|mtld$", "words"),
+    (r"words_per_sentence$|sentence_length$", "words per sentence"),
+    (r"entropy$", "bits"),
+    (r"convergence_velocity$|convergence_trend(_|$)", "score per turn"),
+    (r"person_(singular|plural)$|(second|third)_person$|_language$", "words"),
+    (r"markers$|meta_commentary$", "words"),
+    (r"passive_voice$|_diversity$|_count(_[ab])?$|s$", "count"),
+)
+
+
+@dataclass(frozen=True)
+class Test:
+    """A test, in words."""
+
+    name: str
+    words: str
+    columns: tuple[str, ...]
+    is_warning: bool = False
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A column whose values a test looks up in another relation."""
+
+    column: str
+    relation: str
+    field: str
+    words: str
+
+
+@dataclass
+class Column:
+    """A column, and what is known of it."""
+
+    name: str
+    data_type: str
+    description: str
+    tests: list[Test] = field(default_factory=list)
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """The sentences of the description, by what they tell."""
+        return sorted_sentences(self.description)
+
+    @property
+    def unit(self) -> str | None:
+        """What a value counts or measures in; None if neither name nor type tells."""
+        if self.data_type == "boolean":
+            return "true or false"
+        if self.data_type.startswith("timestamp"):
+            return "moment, stored in UTC"
+        if self.data_type == "date":
+            return "day, in UTC"
+        if not re.match(
+            r"(u?(tiny|small|big|huge)?int|double|decimal)", self.data_type
+        ):
+            return None
+        if re.match(r"From -?\d(\.\d+)? to ", self.parts["range"]):
+            return "none, a ratio"
+        return next((unit for name, unit in UNITS if re.search(name, self.name)), None)
+
+    @property
+    def refers_to(self) -> str | None:
+        """The column that the description sends its readers to for the rest."""
+        found = re.search(r"(?:\b[Aa]s(?: for)?|NULL like) `(\w+)`", self.description)
+        return found[1] if found else None
+
+    @property
+    def null_rule(self) -> str | None:
+        """When the column is NULL; None if nothing says so."""
+        if said := self.parts["null"]:
+            return re.sub(r"^NULL (\w)", lambda found: found[1].upper(), said)
+        if any("never NULL" in test.words for test in self.tests):
+            return "Never, which a test holds."
+        return None
+
+
+@dataclass
+class Relation:
+    """A table, view, function or file that dbt knows."""
+
+    unique_id: str
+    name: str
+    section: str
+    kind: str
+    description: str
+    columns: list[Column]
+    sql: str
+    needs: list[str]
+    schema: str
+    alias: str
+    path: str
+    parameters: list[str] = field(default_factory=list)
+    used_by: list[str] = field(default_factory=list)
+    tests: list[Test] = field(default_factory=list)
+    references: list[Reference] = field(default_factory=list)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether people are meant to query it."""
+        return self.section in PUBLIC
+
+    @property
+    def title(self) -> str:
+        """Its name in a query."""
+        if self.schema == "main":
+            return self.alias
+        return f"{self.schema}.{self.alias}"
+
+    @property
+    def short(self) -> str:
+        """Its name in a picture, where the colour tells the schema."""
+        return self.title if self.section == "analysis" else self.alias
+
+    @property
+    def page(self) -> str:
+        """Path of its page, from the folder of the site."""
+        return f"tables/{file_name(self.title)}.html"
+
+    @property
+    def grain(self) -> str:
+        """What one row is: the first sentence of the description."""
+        text = " ".join(self.description.split("\n\n")[0].split())
+        return re.split(r"(?<=\.)\s+(?=[A-Z`])", text)[0]
+
+    @property
+    def primary_key(self) -> list[str]:
+        """The columns that tell rows apart, as the description says."""
+        found = re.search(r"\*\*Primary key\*\*:(.*)", self.description)
+        return re.findall(r"`([^`]+)`", found[1]) if found else []
+
+    def column(self, name: str) -> Column | None:
+        """Find a column; a field of a struct is looked for in its struct."""
+        wanted = name.split(".")[0]
+        return next((one for one in self.columns if one.name == wanted), None)
+
+
+class Catalog:
+    """All relations of a manifest."""
+
+    def __init__(self, manifest: Json) -> None:
+        """Read a manifest.
+
+        Args:
+            manifest: Content of dbt's ``manifest.json``.
+        """
+        self.relations: dict[str, Relation] = {}
+        nodes = {**manifest["sources"], **manifest["nodes"]}
+        for node in nodes.values():
+            if node["resource_type"] in ("model", "seed", "source"):
+                relation = _relation(node)
+                self.relations[relation.unique_id] = relation
+        for relation in self.relations.values():
+            relation.needs = [one for one in relation.needs if one in self.relations]
+            for needed in relation.needs:
+                self.relations[needed].used_by.append(relation.unique_id)
+        for relation in self.relations.values():
+            relation.used_by.sort(key=lambda one: self.order(self.relations[one]))
+            relation.needs.sort(key=lambda one: self.order(self.relations[one]))
+        for node in nodes.values():
+            if node["resource_type"] == "test":
+                self._add_test(node)
+        for test in manifest.get("unit_tests", {}).values():
+            for needed in test["depends_on"]["nodes"]:
+                if needed in self.relations:
+                    self.relations[needed].tests.append(
+                        Test(test["name"], "Unit test: " + named(test["name"]), ())
+                    )
+
+    def __iter__(self) -> Iterator[Relation]:
+        """Go through all relations, those that people query first."""
+        return iter(sorted(self.relations.values(), key=self.order))
+
+    @staticmethod
+    def order(relation: Relation) -> tuple[int, str]:
+        """Sort by section, then by name."""
+        return list(SECTIONS).index(relation.section), relation.title
+
+    def in_section(self, section: str) -> list[Relation]:
+        """Return the relations of a section, sorted."""
+        return [relation for relation in self if relation.section == section]
+
+    def named(self, name: str) -> Relation:
+        """Find a relation by its name in a query or in dbt."""
+        found = next(
+            (one for one in self if name in (one.title, one.name, one.unique_id)), None
+        )
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def physical(self) -> dict[tuple[str, str], Relation]:
+        """Return the relations by schema and name in the database."""
+        return {(one.schema, one.alias): one for one in self}
+
+    def _add_test(self, node: Json) -> None:
+        is_warning = (node["config"].get("severity") or "").lower() == "warn"
+        metadata = node.get("test_metadata")
+        if metadata is None:
+            words = " ".join((node.get("description") or "").split())
+            if not words:
+                words = named(node["name"].removeprefix("assert_"))
+            for needed in node["depends_on"]["nodes"]:
+                if needed in self.relations:
+                    self.relations[needed].tests.append(
+                        Test(node["name"], words, (), is_warning)
+                    )
+            return
+        attached = node.get("attached_node")
+        if attached not in self.relations:
+            return
+        relation = self.relations[attached]
+        arguments = dict(metadata["kwargs"])
+        columns = arguments.get("columns") or [arguments.get("column_name")]
+        columns = [column for column in columns if column]
+        words = in_words(metadata["name"], arguments, columns)
+        test = Test(node["name"], words, tuple(columns), is_warning)
+        relation.tests.append(test)
+        for name in dict.fromkeys(columns):
+            column = relation.column(name)
+            if column is not None and test not in column.tests:
+                column.tests.append(test)
+        if metadata["name"] == "relationships":
+            target = referred(arguments["to"])
+            others = [one for one in self if one.name == target]
+            if others:
+                relation.references.append(
+                    Reference(
+                        columns[0],
+                        others[0].unique_id,
+                        arguments["field"],
+                        named(node["name"]),
+                    )
+                )
+
+
+def _relation(node: Json) -> Relation:
+    kind: str = node["resource_type"]
+    materialized = node.get("config", {}).get("materialized")
+    folder = node["path"].split("/")[0]
+    schema = node["schema"]
+    if kind == "source":
+        section, schema = "sources", node["source_name"]
+    elif kind == "seed":
+        section = "seeds"
+    elif materialized == "table_function":
+        section, kind = "functions", "function"
+    else:
+        kind = "view" if materialized == "view" else "table"
+        section = "intermediate" if node["name"].startswith("int_") else folder
+    return Relation(
+        unique_id=node["unique_id"],
+        name=node["name"],
+        section=section,
+        kind="files" if kind == "source" else kind,
+        description=node["description"].strip(),
+        columns=[
+            Column(
+                column["name"],
+                (column.get("data_type") or "").lower(),
+                column["description"].strip(),
+            )
+            for column in node["columns"].values()
+        ],
+        sql=node.get("compiled_code") or "",
+        needs=list(dict.fromkeys(node.get("depends_on", {}).get("nodes", []))),
+        schema=schema,
+        alias=node.get("alias") or node["name"],
+        path=node["original_file_path"],
+        parameters=list(node.get("config", {}).get("parameters") or []),
+    )
+
+
+def in_words(kind: str, arguments: Json, columns: list[str]) -> str:
+    """Say what a generic test holds.
+
+    Args:
+        kind: Name of the generic test.
+        arguments: What it was given.
+        columns: The columns it is about.
+    """
+    names = ", ".join(f"`{column}`" for column in columns)
+    if kind == "unique_combination":
+        if len(columns) == 1:
+            return f"{names} is unique and never NULL."
+        return f"{names}: together unique, and never NULL."
+    if kind == "unique":
+        return f"{names} is unique."
+    if kind in ("no_nulls", "not_null"):
+        verb = "is" if len(columns) == 1 else "are"
+        return f"{names} {verb} never NULL."
+    if kind == "in_range":
+        low, high = arguments.get("min"), arguments.get("max")
+        if low is not None and high is not None:
+            return f"From {low} to {high}: {names}."
+        if low is not None:
+            return f"At least {low}: {names}."
+        return f"At most {high}: {names}."
+    if kind == "accepted_values":
+        values = ", ".join(f"`{value}`" for value in arguments["values"])
+        return f"{names} is one of {values}."
+    if kind == "relationships":
+        target = referred(arguments["to"])
+        return f"Each {names} is a `{arguments['field']}` of `{target}`."
+    return f"{named(kind)}: {names}."
+
+
+def referred(reference: str) -> str:
+    """Return the name in a ``ref('...')`` or ``source('...', '...')``."""
+    names: list[str] = re.findall(r"'([^']*)'", reference)
+    return names[-1]
+
+
+def named(name: str) -> str:
+    """Write the name of a test as a sentence."""
+    words = name.replace("__", ": ").replace("_", " ").strip()
+    return words[:1].upper() + words[1:] + "."
+
+
+def file_name(text: str) -> str:
+    """Write a name as the name of a file: letters, digits, dots, dashes, lines."""
+    return re.sub(
+        r"[^A-Za-z0-9_.-]",
+        lambda found: f"-{ord(found[0]):x}-",
+        text,
+    ).lstrip(".")
