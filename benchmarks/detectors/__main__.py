@@ -36,7 +36,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument(
-        "--each", type=int, default=60, help="dialogues for each pattern and strength"
+        "--each", type=int, default=150, help="dialogues for each pattern and strength"
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(

@@ -15,12 +15,13 @@ SECTIONS = {
     "analysis": "Wide views",
     "marts": "Tables",
     "functions": "Functions",
+    "compat": "Pidgin's own tables",
     "seeds": "Seeds",
     "intermediate": "Intermediate",
     "staging": "Staging",
     "sources": "Sources",
 }
-PUBLIC = ("analysis", "marts", "functions")
+PUBLIC = ("analysis", "marts", "functions", "compat")
 
 # What a number counts or measures in, by the name of its column.
 UNITS = (
@@ -144,7 +145,7 @@ class Relation:
     @property
     def short(self) -> str:
         """Its name in a picture, where the colour tells the schema."""
-        return self.title if self.section == "analysis" else self.alias
+        return self.title if self.section in ("analysis", "compat") else self.alias
 
     @property
     def page(self) -> str:

@@ -7,8 +7,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections import defaultdict
 from functools import cached_property, partial
 from importlib import resources
@@ -26,6 +24,7 @@ from sqlglot import exp
 
 from pidgin_analytics import palette, settings
 from pidgin_analytics.command_line import main as command_line
+from pidgin_analytics.report import write_report
 from pidgin_analytics.site.catalog import (
     PUBLIC,
     SECTIONS,
@@ -38,6 +37,7 @@ from pidgin_analytics.site.distribution import Distribution, distributions
 from pidgin_analytics.site.drawing import Box, Drawing, layered
 from pidgin_analytics.site.lineage import Lineage, Place
 from pidgin_analytics.site.text import Rendered, Writer, code_block, relative
+from pidgin_analytics.warehouse import Warehouse
 
 PACKAGE = "pidgin_analytics.site"
 DOCS = Path(settings.PROJECT) / "docs"
@@ -130,7 +130,6 @@ class Site:
         self.formulas = {
             name: _formula(**parts) for name, parts in _data("formulas.yml").items()
         }
-        self.has_report = "report" in command_line.commands
         self.environment = jinja2.Environment(
             loader=jinja2.PackageLoader(PACKAGE),
             autoescape=True,
@@ -250,8 +249,7 @@ class Site:
             f"window.searchEntries = {script(entries)};\n", encoding="utf-8"
         )
         shutil.copy(self.artifacts / "static_index.html", folder / "dbt.html")
-        if self.has_report:
-            self._write_report(folder / "report.html")
+        write_report(Warehouse(self.warehouse), folder / "sample-report.html")
 
     def _write(self, page: str, template: str, **values: Any) -> None:
         self.pages[page] = self.environment.get_template(template).render(
@@ -564,22 +562,6 @@ class Site:
             title="Commands",
             commands=commands,
             file_name=file_name,
-        )
-
-    def _write_report(self, path: Path) -> None:
-        """Let the command write the report of the same warehouse."""
-        subprocess.run(  # noqa: S603
-            [
-                sys.executable,
-                "-c",
-                "from pidgin_analytics.command_line import main; main()",
-                "report",
-                "-o",
-                str(path.resolve()),
-            ],
-            env=os.environ | {"PIDGIN_WAREHOUSE": str(self.warehouse.resolve())},
-            check=True,
-            stdout=subprocess.DEVNULL,
         )
 
 

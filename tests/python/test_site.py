@@ -75,7 +75,7 @@ class Built:
         self.documents = {
             path.relative_to(folder).as_posix(): Document(path)
             for path in folder.rglob("*.html")
-            if path.name != "dbt.html"
+            if path.name not in ("dbt.html", "sample-report.html")
         }
 
     @property
@@ -251,17 +251,14 @@ def test_commands_are_told_with_all_options(built: Built) -> None:
             assert not option.startswith("--") or option in text
 
 
-def test_the_report_is_linked_only_where_the_command_is_there(
-    built: Built, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    has_report = "report" in command_line.commands
-    assert built.site.has_report is has_report
-    assert (built.folder / "report.html").exists() is has_report
-    linked = "report.html" in built.documents["index.html"].links
-    assert linked is has_report
-    monkeypatch.setattr(built.site, "has_report", True)
-    built.site._write("index.html", "home.html", title="Pidgin Analytics")
-    assert 'href="report.html"' in built.site.pages["index.html"]
+def test_the_report_of_the_sample_is_linked(built: Built) -> None:
+    for page in ("index.html", "tables.html"):
+        assert "sample-report.html" in built.documents[page].links
+    count = built.project.value("select count(*) from conversations")
+    report = (built.folder / "sample-report.html").read_text(encoding="utf-8")
+    data = re.search(r'id="data">(.*?)</script>', report)
+    assert data is not None
+    assert json.loads(data[1])["conversations"]["count"] == count
 
 
 def test_all_links_resolve(built: Built) -> None:
