@@ -67,19 +67,19 @@ METRICS = (
     ),
     Metric(
         "phrase_alignment",
-        "Phrases taken over from the partner",
+        "Words that both messages share (phrase_alignment)",
         "share from 0 to 1",
         (Series("phrase_alignment", "phrase_alignment"),),
     ),
     Metric(
         "mimicry",
-        "Directional alignment: words of the one in the other's message",
+        "Shared phrases, as a share of each one's (mimicry scores)",
         "share from 0 to 1",
         (
             Series("mimicry_score_a_to_b", "mimicry_score_a_to_b"),
             Series("mimicry_score_b_to_a", "mimicry_score_b_to_a"),
         ),
-        ("A to B", "B to A"),
+        ("of A's phrases", "of B's phrases"),
     ),
     Metric(
         "word_count", "Length", "words per message", _of_agents("word_count"), AGENTS
@@ -100,7 +100,7 @@ METRICS = (
     ),
     Metric(
         "self_repetition",
-        "Phrases of the speaker's own that come again",
+        "Words that equal the word before them",
         "share from 0 to 1",
         _of_agents("self_repetition"),
         AGENTS,

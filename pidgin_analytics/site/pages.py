@@ -476,7 +476,7 @@ class Site:
         self._write(
             "entities.html",
             "entities.html",
-            title="Keys",
+            title="Joins",
             drawing=drawing,
             tested=tested,
             shared=shared,

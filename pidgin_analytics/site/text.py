@@ -91,6 +91,8 @@ class Writer:
         """
         context = _Context(link, code, [], after_name)
         environment = {"context": context}
+        # Comments between the paragraphs are for whoever writes the page.
+        text = re.sub(r"^<!--.*?-->$", "", text, flags=re.MULTILINE)
         tokens = self._parser.parse(text, environment)
         _mark_links(tokens, context)
         _label_cells(tokens)

@@ -51,6 +51,7 @@ TEXTS = [
 ]
 PAGES = (
     "#/",
+    "#/conversations",
     "#/experiment/{experiment}",
     "#/conversation/{conversation}",
     "#/compare",
@@ -378,7 +379,7 @@ def test_every_chart_is_drawn(
             assert (row["word"], origin, int(row["conversations"])) in words
         # No word that is left out is in more conversations than one that is shown.
         names = {row["word"] for row in numbers_again(page, "words")}
-        assert len(names) == min(20, len(totals))
+        assert len(names) == min(25, len(totals))
         least = min(totals[name] for name in names)
         assert all(totals[name] <= least for name in totals.keys() - names)
         assert drawn["words"]["bars"] == drawn["words"]["rows"]
@@ -437,7 +438,7 @@ def test_comparison(built: Project, report: Path) -> None:
         page.select_option("select[name=by]", "pair")
         page.select_option("select[name=measure]", "turn_count")
         pairs = {
-            " × ".join(sorted((a or "unknown", b or "unknown")))
+            " and ".join(sorted((a or "unknown", b or "unknown")))
             for a, b in built.query(
                 "select agent_a_model, agent_b_model from conversations"
             )

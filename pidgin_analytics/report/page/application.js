@@ -29,13 +29,19 @@ const application = (() => {
     filterForm();
     count();
   });
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    main.focus();
+  });
   function choose() {
-    go(Object.fromEntries(report.filterNames.map((name) => [name, document.getElementById("filter").elements[name].value])));
+    const chosen = Object.fromEntries(report.filterNames.map((name) => [name, document.getElementById("filter").elements[name].value]));
+    // A field that is left says so once more.
+    if (report.filterNames.every((name) => (report.filter[name] ?? "") === chosen[name])) return;
+    go(chosen);
   }
   // Another experiment chosen while one is shown shows that one.
   function go(filter) {
     let path = report.page.path;
-    if (path[0] === "conversation") path = ["experiment", report.conversationOf.get(path[1])?.experiment_id ?? ""];
     if (path[0] === "experiment") path = filter.experiment ? ["experiment", filter.experiment] : path[1] === report.filter.experiment ? [] : path;
     history.pushState(null, "", report.address(path, filter));
     report.readAddress();
@@ -51,11 +57,16 @@ const application = (() => {
     const focused = document.activeElement?.closest("main") ? document.activeElement : null;
     charts.forget();
     count();
+    // In a conversation there is nothing to choose.
+    document.getElementById("filter").hidden = kind === "conversation";
     let title = "Experiments";
     if (kind === undefined) main.replaceChildren(...flat(views.overview()));
     else if (kind === "compare") {
       title = "Comparison";
       main.replaceChildren(...flat(views.comparison()));
+    } else if (kind === "conversations") {
+      title = "Conversations";
+      main.replaceChildren(...flat(views.allConversations()));
     } else if (kind === "experiment") {
       title = report.experimentOf.get(id)?.name ?? id;
       main.replaceChildren(...flat(views.experiment(id)));
@@ -70,9 +81,9 @@ const application = (() => {
     }
     document.title = `${report.visible(String(title))} · Conversations between models`;
     for (const link of document.querySelectorAll("header nav a")) {
-      const path = link.getAttribute("href").split("?")[0] === "#/compare" ? ["compare"] : [];
-      link.href = report.address(path);
-      if ((kind === "compare") === (path.length === 1)) link.setAttribute("aria-current", "page");
+      const path = link.getAttribute("href").split("?")[0].replace("#/", "");
+      link.href = report.address(path ? [path] : []);
+      if (path === (["compare", "conversations"].includes(kind) ? kind : "")) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
   }

@@ -124,7 +124,8 @@ const report = (() => {
   }
 
   const modelsOf = (row) => [row.agent_a_model, row.agent_b_model].map((model) => model ?? "unknown");
-  const pairOf = (row) => modelsOf(row).sort().join(" × ");
+  const pairOf = (row) => modelsOf(row).sort().join(" and ");
+  const agentsOf = (row) => modelsOf(row).map((model, index) => `${"AB"[index]}: ${model}`).join(", ");
 
   // The filter: what a row of conversations or of curves must be.
   const filterNames = ["experiment", "model", "status", "text"];
@@ -230,7 +231,7 @@ const report = (() => {
   return {
     data, rowsOf, groupBy, experiments, conversations, curves, words, turns, incidents,
     experimentOf, conversationOf, element, visible, named, none, number, money, day, minute, plural,
-    sum, weightedMean, meanAndSpread, pooled, tQuantile, margin, modelsOf, pairOf,
+    sum, weightedMean, meanAndSpread, pooled, tQuantile, margin, modelsOf, pairOf, agentsOf,
     isChosen, isFiltered, address, readAddress, info, sortableTable, filterNames,
     // What was chosen on a page, besides the filter.
     choices: {},

@@ -133,6 +133,7 @@ const charts = (() => {
     // Shares on one scale, unless all of them are small.
     const isShare = metric.unit.includes("from 0 to 1") && most > 0.4;
     const counts = rows.map((row) => row.conversations);
+    const isBeyond = isShare && rows.some((row) => row.low < 0 || row.high > 1);
     const reached = counts.length ? ` Each point rests on ${Math.min(...counts) === Math.max(...counts) ? "" : `${number(Math.min(...counts))} to `}${report.plural(Math.max(...counts), "conversation")}.` : "";
     const isOfAgents = chosen.length > 1;
     const scale = () => ({ domain: lines, range: isOfAgents ? ["agent-a", "agent-b"].map(color) : lines.map((_, index) => seriesColors()[index % 8]) });
@@ -144,7 +145,7 @@ const charts = (() => {
     return figure({
       key, title, unit: metric.unit, rows,
       infos: metric.columns.filter((_, index) => only === undefined || index === only).map((column) => info("turns", column, column)),
-      note: `Mean over the conversations that reach the turn, with its interval of 95 %.${reached}`,
+      note: `Mean over the conversations that reach the turn, with its interval of 95 %.${reached}${isBeyond ? " Intervals of few conversations reach beyond 0 or 1, where they are cut off." : ""}`,
       label: `${title} over turns: ${lines.join(", ")}`,
       columns: [
         ["line", (row) => row.line], ["turn", (row) => row.turn], ["mean", (row) => number(row.mean, 4)],
@@ -155,7 +156,7 @@ const charts = (() => {
         width, height: 220, autosize: { type: "fit-x", contains: "padding" },
         data: { values: rows },
         encoding: {
-          x: { field: "turn", type: "quantitative", title: "turn", axis: { tickMinStep: 1, format: "d" }, scale: { nice: false } },
+          x: { field: "turn", type: "quantitative", title: "turn, from 0", axis: { tickMinStep: 1, format: "d" }, scale: { nice: false } },
           color: {
             field: "line", type: "nominal", scale: scale(), title: null,
             legend: legend(lines),
@@ -251,6 +252,10 @@ const charts = (() => {
     ]);
     const present = [...new Set(events.map((row) => row.what))].sort((one, other) =>
       Number([...names.values()].includes(other)) - Number([...names.values()].includes(one)));
+    const together = report.groupBy(events, (row) => JSON.stringify([row.conversation, row.turn]));
+    for (const rows of together.values()) {
+      rows.forEach((row, index) => { row.place = rows.length === 1 ? 0 : (2 * index) / (rows.length - 1) - 1; });
+    }
     const shapes = ["circle", "square", "diamond", "triangle-up", "triangle-down", "triangle-right", "triangle-left", "cross", "stroke", "wedge"];
     const lengths = conversations.filter((row) => row.turn_count > 0)
       .map((row) => ({ conversation: row.conversation_id, turn: 0, last: row.turn_count - 1 }));
@@ -260,13 +265,15 @@ const charts = (() => {
       infos: data.patterns.filter(([, name]) => present.includes(name)).map(([column, name]) => info("conversations", column, name)),
       columns: [["conversation", (row) => row.conversation], ["turn", (row) => row.turn], ["what", (row) => row.what], ["kind", (row) => row.kind]],
       spec: (width) => ({
-        width, height: 20 * lengths.length + 20, autosize: { type: "fit-x", contains: "padding" },
+        width, height: 24 * lengths.length + 20, autosize: { type: "fit-x", contains: "padding" },
         encoding: { y: { field: "conversation", type: "nominal", title: null, sort: lengths.map((row) => row.conversation), axis: { labelLimit: 110 } } },
         layer: [
           { data: { values: lengths }, mark: { type: "bar", height: 4, color: color("line") },
-            encoding: { x: { field: "turn", type: "quantitative", title: "turn", axis: { tickMinStep: 1, format: "d" } }, x2: { field: "last" } } },
-          { data: { values: events }, mark: { type: "point", filled: true, size: 90, opacity: 1 },
+            encoding: { x: { field: "turn", type: "quantitative", title: "turn, from 0", axis: { tickMinStep: 1, format: "d" }, scale: { nice: false } }, x2: { field: "last" } } },
+          { data: { values: events }, mark: { type: "point", filled: true, size: 70, opacity: 1 },
             encoding: {
+              // Two in one turn stand beside each other.
+              yOffset: { field: "place", type: "quantitative", scale: { domain: [-1, 1], range: [4, 20] } },
               x: { field: "turn", type: "quantitative" },
               color: { field: "what", type: "nominal", scale: { domain: present, range: present.map((_, index) => seriesColors()[index % 8]) }, title: null,
                 legend: { orient: "top", columns: Math.max(1, Math.floor(width / 210)) } },
@@ -306,16 +313,20 @@ const charts = (() => {
   }
 
   // The words that most conversations took over, by direction.
+  const mostWords = 25;
   function wordSpread(parts) {
     const byWord = report.groupBy(parts, (row) => row.word);
-    const all = [...byWord].map(([word, rows]) => ({ word, a: report.sum(rows, "a_to_b"), b: report.sum(rows, "b_to_a") }))
-      .sort((one, other) => other.a + other.b - one.a - one.b || one.word.localeCompare(other.word)).slice(0, 20);
+    const counted = [...byWord].map(([word, rows]) => ({ word, a: report.sum(rows, "a_to_b"), b: report.sum(rows, "b_to_a") }))
+      .sort((one, other) => other.a + other.b - one.a - one.b || one.word.localeCompare(other.word));
+    const all = counted.slice(0, mostWords);
+    const next = counted[mostWords];
+    const isCut = next && next.a + next.b === all.at(-1).a + all.at(-1).b;
     const rows = all.flatMap(({ word, a, b }) => [
       { word, direction: "A to B", conversations: a }, { word, direction: "B to A", conversations: b },
     ]).filter((row) => row.conversations > 0);
     return figure({
       key: "words", title: "Words that spread", unit: "conversations", rows,
-      note: "Words of the one that the other used later, without the commonest ones; the twenty in most conversations.",
+      note: `Words of the one that the other used later, without the commonest ones; those ${mostWords} that most conversations took over.${isCut ? " Further words are in as many conversations as the last ones." : ""}`,
       columns: [["word", (row) => row.word], ["direction", (row) => row.direction], ["conversations", (row) => row.conversations]],
       spec: (width) => ({
         width, height: 18 * all.length, autosize: { type: "fit-x", contains: "padding" },

@@ -75,7 +75,7 @@ const reader = (() => {
         ["B", element("span", { class: "of-b" }, named(conversation.agent_b_model ?? none))],
         ["Status", [conversation.status, conversation.end_reason ? `, ${conversation.end_reason.replaceAll("_", " ")}` : ""]],
         ["Begun", `${minute(conversation.started_at)} UTC`],
-        ["Turns", number(conversation.turn_count)],
+        ["Complete turns", number(conversation.turn_count)],
         ["Convergence, balanced", [number(conversation.mean_convergence_balanced, 3), " ", info("conversations", "mean_convergence_balanced", "mean convergence")]],
         ["Change per turn", number(conversation.convergence_velocity, 4)],
         ["First prompt", named(conversation.initial_prompt ?? none)],
@@ -210,7 +210,7 @@ const reader = (() => {
       element("button", { type: "button", onclick: () => go(-1) }, "Previous"), element("button", { type: "button", onclick: () => go(1) }, "Next"), count,
       element("details", { class: "keys" }, element("summary", {}, "Keys"), element("p", {}, "j and k: next and previous turn. [ and ]: previous and next conversation. /: find; Enter and Shift+Enter: next and previous place.")));
     const legend = element("p", { class: "note" }, element("mark", { class: "adopted" }, "taken over"), " is a word that the speaker takes from the partner in this turn; ",
-      element("mark", { class: "shared" }, "shared"), " one that both have used since. Common words are not marked.");
+      element("mark", { class: "shared" }, "shared"), " one that both have used since. Common words are not marked. Turns count from 0; the name of a turn is a link to it.");
     main.replaceChildren(...head, tools, legend, messages.length ? element("div", { class: "transcript" }, numbers.map(turnBlock))
       : element("p", { class: "empty" }, "Nobody has said a word here."));
     fill("");
@@ -219,7 +219,10 @@ const reader = (() => {
 
   function jump(turn) {
     const place = document.getElementById(`turn-${turn}`);
-    if (!place) return;
+    if (!place) {
+      document.querySelector(".transcript")?.before(element("p", { class: "warning" }, `There is no turn ${visible(turn)} in this conversation.`));
+      return;
+    }
     document.querySelector(".turn.current")?.classList.remove("current");
     place.classList.add("current");
     place.scrollIntoView({ block: "start" });

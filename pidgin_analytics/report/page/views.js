@@ -165,12 +165,20 @@ const views = (() => {
     ];
   }
 
-  function conversationTable(conversations) {
+  function allConversations() {
+    const conversations = chosenConversations();
+    return [heading("Conversations"), conversations.length ? conversationTable(conversations, true) : empty()];
+  }
+
+  function conversationTable(conversations, isOfAll = false) {
+    const experiment = { name: "experiment", title: "Experiment", value: (row) => experimentName(row.experiment_id),
+      cell: (row) => element("a", { href: address(["experiment", row.experiment_id]) }, named(experimentName(row.experiment_id))) };
     return report.sortableTable("Conversations", [
       { name: "conversation", title: "Conversation", value: (row) => row.conversation_id,
         cell: (row) => element("a", { href: address(["conversation", row.conversation_id]) }, named(row.conversation_id)) },
+      ...(isOfAll ? [experiment] : []),
       { name: "started", title: "Begun", value: (row) => row.started_at, cell: (row) => element("span", { class: "moment" }, minute(row.started_at)) },
-      { name: "models", title: "Models", value: report.pairOf, cell: (row) => named(report.pairOf(row)) },
+      { name: "models", title: "Models", value: report.agentsOf, cell: (row) => element("span", { class: "models" }, named(report.agentsOf(row))) },
       { name: "status", title: "Status", value: (row) => row.status, cell: (row) => [row.status, row.end_reason && row.end_reason !== row.status ? element("span", { class: "note" }, row.end_reason.replaceAll("_", " ")) : null] },
       { name: "turns", title: "Turns", isNumber: true, value: (row) => row.turn_count, cell: (row) => number(row.turn_count) },
       { name: "mean", title: "Convergence, balanced", isNumber: true, value: (row) => row.mean_convergence_balanced, cell: (row) => number(row.mean_convergence_balanced, 3), info: info("conversations", "mean_convergence_balanced", "mean convergence") },
@@ -178,6 +186,7 @@ const views = (() => {
       { name: "velocity", title: "Change per turn", isNumber: true, value: (row) => row.convergence_velocity, cell: (row) => number(row.convergence_velocity, 4), info: info("conversations", "convergence_velocity", "change per turn") },
       { name: "words", title: "Words", isNumber: true, value: (row) => row.word_count, cell: (row) => number(row.word_count) },
       { name: "incidents", title: "Incidents", isNumber: true, value: (row) => row.incident_count, cell: (row) => number(row.incident_count) },
+      { name: "placeholders", title: "Placeholders", isNumber: true, value: (row) => row.placeholder_count, cell: (row) => number(row.placeholder_count), info: info("conversations", "placeholder_count_a", "placeholders") },
       { name: "cost", title: "Cost", isNumber: true, value: (row) => row.cost_usd, cell: (row) => money(row.cost_usd) },
     ], conversations, { first: "started" });
   }
@@ -206,17 +215,39 @@ const views = (() => {
   ]);
   const mostGroups = 6;
 
+  // What is compared stands in the address, so that a link shows the same.
+  function keep(changes) {
+    history.replaceState(null, "", address(["compare"], changes));
+    report.readAddress();
+    application.show();
+  }
+  function wantedGroups() {
+    try {
+      const names = JSON.parse(report.filter.groups ?? "[]");
+      return Array.isArray(names) ? names.slice(0, mostGroups) : [];
+    } catch {
+      return [];
+    }
+  }
+  // What else differs between groups may be what makes the difference.
+  function unlike(groups) {
+    const names = [["initial_prompt", "first prompts"], ["max_turns", "the number of turns allowed"], ["awareness_a", "awareness of A"],
+      ["awareness_b", "awareness of B"], ["temperature_a", "temperatures of A"], ["temperature_b", "temperatures of B"]];
+    const values = (rows, name) => JSON.stringify([...new Set(rows.map((row) => row[name]))].map(String).sort());
+    return names.filter(([name]) => new Set(groups.map(([, rows]) => values(rows, name))).size > 1).map(([, text]) => text);
+  }
+
   function comparison() {
-    const by = groupings.has(report.choices.by) ? report.choices.by : "experiment";
-    const metric = charts.metricOf.has(report.choices.metric) ? report.choices.metric : "convergence_balanced";
-    const measure = measures.has(report.choices.measure) ? report.choices.measure : "mean_convergence_balanced";
+    const by = groupings.has(report.filter.by) ? report.filter.by : "experiment";
+    const metric = charts.metricOf.has(report.filter.metric) ? report.filter.metric : "convergence_balanced";
+    const measure = measures.has(report.filter.measure) ? report.filter.measure : "mean_convergence_balanced";
     const nameOf = groupings.get(by)[1];
     const groups = [...report.groupBy(chosenConversations(), nameOf)].sort(([, one], [, other]) => other.length - one.length);
-    const chosen = report.choices.groups?.filter((name) => groups.some(([other]) => other === name)) ?? [];
+    const chosen = wantedGroups().filter((name) => groups.some(([other]) => other === name));
     const shown = chosen.length ? groups.filter(([name]) => chosen.includes(name)) : groups.slice(0, 3);
     const curves = report.groupBy(chosenCurves(), nameOf);
     const choose = (name, options, value) => element("label", {}, `${name} `, element("select", {
-      onchange: (event) => { report.choices[event.target.name] = event.target.value; if (event.target.name === "by") report.choices.groups = null; application.show(); },
+      onchange: ({ target }) => keep({ [target.name]: target.value, ...(target.name === "by" ? { groups: "" } : {}) }),
       name: { Groups: "by", Curve: "metric", Measure: "measure" }[name],
     }, options.map(([key, title]) => element("option", { value: key, selected: key === value }, title))));
     const statistics = shown.map(([name, rows]) => ({ name, ...report.meanAndSpread(rows.map((row) => row[measure])) }));
@@ -234,10 +265,7 @@ const views = (() => {
           groups.slice(0, 60).map(([name, rows]) => element("label", {}, element("input", {
             type: "checkbox", name: "group", value: name, checked: shown.some(([other]) => other === name),
             disabled: shown.length >= mostGroups && !shown.some(([other]) => other === name),
-            onchange: () => {
-              report.choices.groups = [...document.querySelectorAll("input[name=group]:checked")].map((input) => input.value);
-              application.show();
-            },
+            onchange: () => keep({ groups: JSON.stringify([...document.querySelectorAll("input[name=group]:checked")].map((input) => input.value)) }),
           }), " ", named(name), ` (${number(rows.length)})`)),
           groups.length > 60 ? element("p", { class: "note" }, `The 60 largest of ${number(groups.length)}; the filter finds others.`) : null),
         charts.metricOf.get(metric).series.length > 1
@@ -259,6 +287,7 @@ const views = (() => {
                   ["Interval of the difference", change && change.half !== null ? `${number(change.mean - change.half, digits)} to ${number(change.mean + change.half, digits)}` : none],
                 ].map(([title, value]) => element("td", { class: "number", "data-label": title }, value)));
             })))),
+        unlike(shown).length ? element("p", { class: "warning" }, `These groups also differ in ${unlike(shown).join(", ")}; a difference may come from that.`) : null,
         element("p", { class: "note" }, "Conversations are those with a value. Differences of means by Welch's test for unequal spread, not corrected for the number of comparisons."),
       ] : empty(),
     ];
@@ -279,5 +308,5 @@ const views = (() => {
     return [heading("Not here"), element("p", { class: "empty" }, report.visible(text), " ", element("a", { href: "#/" }, "All experiments"))];
   }
 
-  return { overview, experiment, comparison, missing, heading, cards };
+  return { overview, allConversations, experiment, comparison, missing, heading, cards };
 })();
