@@ -307,11 +307,11 @@ def known_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, Table]:
 def _named(name: str, known: dict[str, Table]) -> Table:
     if name not in known:
         there = f"there are {', '.join(known) or 'none'}"
-        raise ExportError(_unknown("table", name, known, there))
+        raise ExportError(unknown("table", name, known, there))
     return known[name]
 
 
-def _unknown(kind: str, name: str, known: Iterable[str], otherwise: str) -> str:
+def unknown(kind: str, name: str, known: Iterable[str], otherwise: str) -> str:
     """Say that something is not there, and what was perhaps meant."""
     near = difflib.get_close_matches(name, list(known))
     hint = f"did you mean {' or '.join(near)}?" if near else f"{otherwise}."
@@ -330,7 +330,7 @@ def _check_experiments(
     for experiment in experiments:
         if experiment not in known:
             there = "the table experiments lists them"
-            raise ExportError(_unknown("experiment", experiment, known, there))
+            raise ExportError(unknown("experiment", experiment, known, there))
 
 
 @contextlib.contextmanager

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import duckdb
 
+from pidgin_analytics.files import write_files
 from pidgin_analytics.warehouse import Warehouse, WarehouseError
 
 if TYPE_CHECKING:
@@ -139,33 +139,3 @@ def figure(
         ) from error
     say(", ".join(str(path) for path in wanted))
     say(made.caption)
-
-
-def write_files(files: dict[Path, bytes]) -> None:
-    """Write files whole: each takes its place when all of them are written.
-
-    Args:
-        files: What each is to hold. Folders that they lie in are made.
-
-    Raises:
-        OSError: One cannot be written; none has taken its place then, unless it was
-            the last step that failed.
-    """
-    parts: dict[Path, Path] = {}
-    try:
-        for path, content in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                dir=path.parent, prefix=".figure-", delete=False
-            ) as part:
-                parts[path] = Path(part.name)
-                part.write(content)
-            # As any other new file: a temporary one is for its owner alone.
-            umask = os.umask(0)
-            os.umask(umask)
-            parts[path].chmod(0o666 & ~umask)
-        for path, written in parts.items():
-            written.replace(path)
-    finally:
-        for written in parts.values():
-            written.unlink(missing_ok=True)

@@ -13,11 +13,10 @@ them as they are.
 from __future__ import annotations
 
 import base64
-import difflib
 import html
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +25,10 @@ import duckdb
 import vl_convert
 
 from pidgin_analytics import exports
+from pidgin_analytics.experiments import (
+    UnknownExperimentError,
+    find_experiments,
+)
 from pidgin_analytics.figure_charts import (
     FIGURES,
     PANELS,
@@ -198,7 +201,7 @@ def figure(
             return figure(snapshot, name, experiments, score=score, by=by, width=width)
     if name not in FIGURES:
         there = f"there are {', '.join(FIGURES)}"
-        raise FigureError(_unknown("figure", name, FIGURES, there))
+        raise FigureError(exports.unknown("figure", name, FIGURES, there))
     kind = FIGURES[name]
     options = Options(score, by, width)
     parameters = _parameters(
@@ -241,36 +244,10 @@ def chosen_experiments(
     Raises:
         FigureError: One is not there, or there is none at all.
     """
-    known: list[tuple[str, str | None]] = [
-        (row["experiment_id"], row["name"])
-        for row in warehouse.fetch(
-            "select experiment_id, name from experiments"
-            " order by created_at, experiment_id"
-        )
-    ]
-    if not known:
-        raise FigureError(
-            "The warehouse holds no experiment; run `dbt build` after Pidgin ran."
-        )
-    if not experiments:
-        return known
-    found: dict[str, str | None] = {}
-    for asked in experiments:
-        hits = [one for one in known if one[0] == asked] or [
-            one for one in known if one[1] == asked
-        ]
-        if not hits:
-            words = [word for one in known for word in one if word is not None]
-            there = "the table experiments lists them"
-            raise FigureError(_unknown("experiment", asked, words, there))
-        found.update(hits)
-    return list(found.items())
-
-
-def _unknown(kind: str, name: str, known: Iterable[str], otherwise: str) -> str:
-    near = difflib.get_close_matches(name, list(known))
-    hint = f"did you mean {' or '.join(near)}?" if near else f"{otherwise}."
-    return f"There is no {kind} {name}; {hint}"
+    try:
+        return find_experiments(warehouse, experiments)
+    except UnknownExperimentError as error:
+        raise FigureError(str(error)) from error
 
 
 def _parameters(

@@ -9,7 +9,7 @@ import click
 import duckdb
 
 from pidgin_analytics import settings
-from pidgin_analytics.figure_command import write_files
+from pidgin_analytics.files import write_files
 from pidgin_analytics.warehouse import Warehouse, WarehouseError
 
 EXAMPLES = """\b

@@ -10,6 +10,7 @@ import click
 import duckdb
 
 from pidgin_analytics import report as reports
+from pidgin_analytics.experiments import UnknownExperimentError
 from pidgin_analytics.progress import shown_progress
 from pidgin_analytics.warehouse import Warehouse, WarehouseError
 
@@ -74,7 +75,7 @@ def report(
                 inline_bytes=round(inline_megabytes * 1e6),
                 progress=progress,
             )
-    except (reports.ReportError, WarehouseError) as error:
+    except (UnknownExperimentError, WarehouseError) as error:
         raise click.ClickException(printable(str(error))) from error
     except (duckdb.Error, OSError) as error:
         reason = str(error).splitlines()[0]

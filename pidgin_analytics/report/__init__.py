@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,9 +16,9 @@ import vl_convert
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from pidgin_analytics.files import write_files
 from pidgin_analytics.palette import DARK, LIGHT, Palette
 from pidgin_analytics.report.data import (
-    ReportError,
     as_json,
     page_data,
     transcript_bytes,
@@ -28,7 +26,7 @@ from pidgin_analytics.report.data import (
 )
 from pidgin_analytics.warehouse import Warehouse
 
-__all__ = ["ReportError", "Written", "write_report"]
+__all__ = ["Written", "write_report"]
 
 # Files of scripts, in the order in which they need each other.
 SCRIPTS = ("base.js", "charts.js", "views.js", "reader.js", "application.js")
@@ -82,7 +80,7 @@ def write_report(
         progress: Is told what is done next.
 
     Raises:
-        ReportError: There is no such experiment.
+        UnknownExperimentError: There is no such experiment.
         WarehouseError: The warehouse cannot be read.
         OSError: The file or the folder cannot be written.
     """
@@ -110,7 +108,7 @@ def write_report(
         state = snapshot.state.written_at
     progress("page")
     page = _page(as_json(data), texts, state)
-    _replace(path, page.encode("utf-8", "replace"))
+    write_files({path: page.encode("utf-8", "replace")})
     _remove_others(folder, set(written.values()))
     return Written(
         path,
@@ -165,7 +163,6 @@ def _write_files(
     transcripts: Iterable[tuple[str, dict[str, Any]]], folder: Path
 ) -> tuple[dict[str, str], int]:
     """Write a script for each conversation, which a page may read from a file."""
-    folder.mkdir(parents=True, exist_ok=True)
     written: dict[str, str] = {}
     size = 0
     for one, transcript in transcripts:
@@ -173,7 +170,7 @@ def _write_files(
         name = f"{hashlib.md5(one.encode(), usedforsecurity=False).hexdigest()}.js"
         text = f"window.pidginTranscripts[{as_json(one)}]={as_json(transcript)};\n"
         content = text.encode("utf-8", "replace")
-        _replace(folder / name, content)
+        write_files({folder / name: content})
         written[one] = name
         size += len(content)
     return written, size
@@ -188,20 +185,3 @@ def _remove_others(folder: Path, kept: set[str]) -> None:
             file.unlink()
     if not any(folder.iterdir()):
         folder.rmdir()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put a file in the place of the one that is there, in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        # A private file until now, as temporary ones are; what is written is as others.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from pidgin_analytics.experiments import find_experiments
 from pidgin_analytics.intervals import EXACT_DEGREES, t_quantiles
 from pidgin_analytics.report import queries
 from pidgin_analytics.warehouse import Row, Snapshot
@@ -25,38 +26,12 @@ TEXTS_AT_ONCE, BYTES_AT_ONCE = 2_000, 20_000_000
 SIGNIFICANT_DIGITS = 6
 
 
-class ReportError(Exception):
-    """The report cannot be written; the message says why in one sentence."""
-
-
 @dataclass
 class Selection:
     """The experiments and conversations of a report, in its order."""
 
     experiments: list[str]
     conversations: list[str] = field(default_factory=list)
-
-
-def select_experiments(warehouse: Snapshot, wanted: Sequence[str]) -> list[str] | None:
-    """Find experiments by id or name.
-
-    Args:
-        warehouse: The state of the warehouse to be reported.
-        wanted: Ids and names; a name may be that of several. None means all.
-
-    Raises:
-        ReportError: There is none of that id or name.
-    """
-    found: list[str] = []
-    for one in wanted:
-        rows = warehouse.fetch(queries.FIND_EXPERIMENTS, {"wanted": one})
-        if not rows:
-            raise ReportError(
-                f"There is no experiment {one}; `pidgin-analytics report` without"
-                " --experiment shows all of them."
-            )
-        found += [row["experiment_id"] for row in rows]
-    return list(dict.fromkeys(found)) if wanted else None
 
 
 def page_data(
@@ -75,11 +50,16 @@ def page_data(
         What JSON can hold, and whose it is.
 
     Raises:
-        ReportError: There is no such experiment.
+        UnknownExperimentError: There is no such experiment.
     """
     progress("experiments")
     experiments = warehouse.fetch(
-        queries.EXPERIMENTS, {"experiments": select_experiments(warehouse, wanted)}
+        queries.EXPERIMENTS,
+        {
+            "experiments": [one for one, _ in find_experiments(warehouse, wanted)]
+            if wanted
+            else None
+        },
     )
     ids = [row["experiment_id"] for row in experiments]
     progress("conversations")

@@ -253,14 +253,6 @@ EXPERIMENTS = """
     order by created_at, experiment_id
 """
 
-# Which experiments are meant by an id, or by a name that may be of several.
-FIND_EXPERIMENTS = """
-    select experiment_id
-    from experiment_dashboard
-    where experiment_id = $wanted or name = $wanted
-    order by created_at, experiment_id
-"""
-
 # Conversations that the page always takes together, so that what it shows of any
 # selection follows from these rows without loss.
 CURVES = f"""
