@@ -234,6 +234,8 @@ def change_columns(home: Path) -> None:
     times = {"a_response_time_ms": "double", "b_response_time_ms": "double"}
     Model(home, "analysis_turns").retype(times | {"vocabulary_size": "bigint"})
     Model(home, "analysis_messages").retype({"response_time_ms": "double"})
+    times = {f"message_{name}": kind for name, kind in times.items()}
+    Model(home, "compat_turn_metrics").retype(times)
     rewrite("conversation_state", "select *", {"status": "varchar"})
     rewrite("int_turns", "select *, 7 as seven", {"seven": "integer"})
     Model(home, "rejected_lines").materialize("view", "table")
