@@ -78,7 +78,6 @@ word_uses as (
 
 ),
 
--- Sorted afterwards, which is far cheaper than in the order of each list.
 words as (
 
     select
@@ -86,11 +85,24 @@ words as (
         agent_id,
         text_kind,
         word,
-        list_sort(list(turn_number)) as turns
+        list(turn_number) as turns
 
     from word_uses
 
     group by conversation_id, agent_id, text_kind, word
+
+),
+
+-- Most words are used once in each of their texts, and need no counting.
+counted_words as (
+
+    select
+        *,
+        if(
+            len(turns) = 1 or list_unique(turns) = len(turns), null, list_histogram(turns)
+        ) as turn_uses
+
+    from words
 
 ),
 
@@ -139,12 +151,14 @@ postings as (
         text_kind,
         word,
         nullif({{ without_accents(search_words('word')) }}, word) as search_words,
-        turns,
+        -- Sorted afterwards, which is far cheaper than in the order of each list.
+        if(turn_uses is null, list_sort(turns), map_keys(turn_uses)) as turns,
+        cast(map_values(turn_uses) as integer[]) as uses,
         cast(null as integer[]) as text_lengths,
         cast(null as varchar[]) as token_texts,
         cast(null as ubigint) as fingerprint
 
-    from words
+    from counted_words
 
     union all
 
@@ -155,6 +169,7 @@ postings as (
         '' as word,
         null as search_words,
         turns,
+        null as uses,
         text_lengths,
         token_texts,
         fingerprint
@@ -170,6 +185,7 @@ select
     word,
     search_words,
     turns,
+    uses,
     text_lengths,
     token_texts,
     fingerprint

@@ -10,7 +10,14 @@
     )
 }}
 
-{#- Tables are read where they are needed: of an import for two uses DuckDB copies all columns. -#}
+{#- Tables are read where they are needed: of an import for two uses DuckDB copies all columns.
+
+    What the text of a query rules out stays out of the plan, since DuckDB has that text when it
+    plans: most queries are words, and a plan for all that could be asked takes longer than these. -#}
+{%- set asks_for_parts_of_words = "(contains(query, '*') or strlen(query) > length(query))" -%}
+{%- set excludes_something = "contains(query, '-')" -%}
+{#- More than words with spaces between them, a `-` before one and a `*` behind. -#}
+{%- set asks_for_more_than_words = "regexp_matches(query, '[^A-Za-z0-9_ *-]|[*][^ ]|[^ -]-')" -%}
 
 with
 
@@ -104,26 +111,13 @@ item_terms as (
         pattern,
         item,
         is_excluded,
-        is_prefix,
         unnest(string_split(plain_words, ' ')) as term,
-        generate_subscripts(string_split(plain_words, ' '), 1) as place,
-        len(string_split(plain_words, ' ')) as term_count
+        -- Of a phrase with an asterisk only the last word is a beginning.
+        is_prefix
+        and generate_subscripts(string_split(plain_words, ' '), 1)
+        = len(string_split(plain_words, ' ')) as is_prefix
 
     from items
-
-),
-
--- Of a phrase with an asterisk only the last word is a beginning.
-distinct_item_terms as (
-
-    select distinct
-        pattern,
-        item,
-        is_excluded,
-        term,
-        is_prefix and place = term_count as is_prefix
-
-    from item_terms
 
 ),
 
@@ -138,127 +132,102 @@ terms as (
             as is_unspaced,
         not bool_and(is_excluded) as is_scored
 
-    from distinct_item_terms
+    from item_terms
 
     group by term, is_prefix
 
 ),
 
-whole_terms as (
+-- Words that a search parts and, where parts of words are asked for, all others. A comparison reads
+-- the row groups that hold such a value, and `is not null` all.
+known_words as (
 
-    select *
+    select distinct
+        word,
+        search_words
+
+    from {{ ref('int_word_postings') }}
+
+    where
+        search_words >= ''
+        or {{ asks_for_parts_of_words }}  -- noqa: RF02
+
+),
+
+-- Which words of the index are uses of a term.
+term_words as (
+
+    select
+        term_key,
+        is_scored,
+        term as word,
+        1 as uses
 
     from terms
 
     where not is_prefix and not is_unspaced
 
-),
-
-partial_terms as (
-
-    select *
-
-    from terms
-
-    where is_prefix or is_unspaced
-
-),
-
--- Words that a search parts, by their parts.
-parted_words as (
-
-    select
-        conversation_id,
-        agent_id,
-        text_kind,
-        turns,
-        unnest(string_split(search_words, ' ')) as part
-
-    from {{ ref('int_word_postings') }}
-
-    where search_words is not null
-
-),
-
-found_words as (
-
-    select
-        whole_terms.term_key,
-        postings.conversation_id,
-        postings.agent_id,
-        postings.text_kind,
-        postings.turns
-
-    from {{ ref('int_word_postings') }} as postings
-
-    inner join whole_terms
-        on postings.word = whole_terms.term
-
-    where postings.search_words is null
-
     union all
 
     select
-        whole_terms.term_key,
-        parted_words.conversation_id,
-        parted_words.agent_id,
-        parted_words.text_kind,
-        parted_words.turns
+        terms.term_key,
+        terms.is_scored,
+        known_words.word,
+        if(
+            terms.is_prefix or terms.is_unspaced,
+            1,
+            len(list_filter(
+                string_split(known_words.search_words, ' '),
+                lambda part: part = terms.term  -- noqa: RF02
+            ))
+        ) as uses
 
-    from parted_words
+    from known_words
 
-    inner join whole_terms
-        on parted_words.part = whole_terms.term
-
-    union all
-
-    select
-        partial_terms.term_key,
-        postings.conversation_id,
-        postings.agent_id,
-        postings.text_kind,
-        postings.turns
-
-    from {{ ref('int_word_postings') }} as postings
-
-    inner join partial_terms
+    inner join terms
         on
             case
-                when postings.search_words is not null
-                    then contains(' ' || postings.search_words || ' ', partial_terms.found_by)
-                when partial_terms.is_unspaced then contains(postings.word, partial_terms.term)
-                else starts_with(postings.word, partial_terms.term)
+                when not terms.is_prefix and not terms.is_unspaced
+                    then
+                        list_contains(string_split(known_words.search_words, ' '), terms.term)
+                when known_words.search_words is not null
+                    then contains(' ' || known_words.search_words || ' ', terms.found_by)
+                when terms.is_unspaced then contains(known_words.word, terms.term)
+                else starts_with(known_words.word, terms.term)
             end
 
-    where postings.word != ''
+    where known_words.word != ''
+
+),
+
+-- Only several words can be uses of a term in the same text, which then are to be added up.
+counted_words as (
+
+    select
+        *,
+        count(*) over (partition by term_key) > 1 as has_others
+
+    from term_words
 
 ),
 
 -- An owner is an agent with its texts of one kind. From here on owners and terms as hashes:
 -- numbers are cheaper to carry and compare than text.
-owners as (
+found_words as (
 
     select
-        hash(conversation_id, agent_id, text_kind) as owner_key,
-        conversation_id,
-        agent_id,
-        text_kind,
-        turns,
-        text_lengths
+        counted_words.term_key,
+        counted_words.is_scored,
+        counted_words.has_others,
+        counted_words.uses as uses_of_word,
+        hash(postings.conversation_id, postings.agent_id, postings.text_kind) as owner_key,
+        postings.turns,
+        postings.uses
 
-    from {{ ref('int_word_postings') }}
+    from {{ ref('int_word_postings') }} as postings
 
-    where word = ''
-
-),
-
-text_totals as (
-
-    select
-        sum(len(text_lengths)) as text_count,
-        sum(list_sum(text_lengths)) / text_count as mean_length
-
-    from owners
+    inner join counted_words
+        on postings.word = counted_words.word
 
 ),
 
@@ -266,8 +235,11 @@ found_uses as (
 
     select
         term_key,
-        hash(conversation_id, agent_id, text_kind) as owner_key,
-        unnest(turns) as turn_number
+        is_scored,
+        has_others,
+        owner_key,
+        unnest(turns) as turn_number,
+        coalesce(unnest(uses), 1) * uses_of_word as uses
 
     from found_words
 
@@ -275,15 +247,64 @@ found_uses as (
 
 term_uses as materialized (
 
-    select
-        term_key,
-        owner_key,
-        turn_number,
-        count(*) as uses
+    select * exclude (has_others)
 
     from found_uses
 
-    group by term_key, owner_key, turn_number
+    where not has_others
+
+    union all
+
+    select
+        term_key,
+        is_scored,
+        owner_key,
+        turn_number,
+        cast(sum(uses) as bigint) as uses
+
+    from found_uses
+
+    where has_others
+
+    group by term_key, is_scored, owner_key, turn_number
+
+),
+
+-- The rows that stand for all words of an owner.
+texts as (
+
+    select
+        hash(conversation_id, agent_id, text_kind) as owner_key,
+        unnest(turns) as turn_number,
+        unnest(text_lengths) as text_length
+
+    from {{ ref('int_word_postings') }}
+
+    where fingerprint >= 0
+
+),
+
+text_totals as (
+
+    select
+        count(*) as text_count,
+        sum(text_length) / count(*) as mean_length
+
+    from texts
+
+),
+
+term_texts as (
+
+    select
+        term_key,
+        count(*) as text_count
+
+    from term_uses
+
+    where is_scored
+
+    group by term_key
 
 ),
 
@@ -291,19 +312,58 @@ term_uses as materialized (
 term_weights as (
 
     select
-        term_uses.term_key,
-        ln(1 + (any_value(text_totals.text_count) - count(*) + 0.5) / (count(*) + 0.5)) as weight
+        term_texts.term_key,
+        term_texts.text_count,
+        text_totals.mean_length,
+        ln(
+            1
+            + (text_totals.text_count - term_texts.text_count + 0.5)
+            / (term_texts.text_count + 0.5)
+        ) as weight
 
-    from term_uses
-
-    semi join terms
-        on
-            term_uses.term_key = terms.term_key
-            and terms.is_scored
+    from term_texts
 
     cross join text_totals
 
-    group by term_uses.term_key
+),
+
+rarest_term as (
+
+    select
+        arg_min(term_key, text_count) as term_key,
+        any_value(mean_length) as mean_length
+
+    from term_weights
+
+),
+
+-- Texts that hold the rarest term: no others hold all of them.
+likely_texts as (
+
+    select
+        texts.owner_key,
+        texts.turn_number,
+        {{ var('search_k1') }}
+        * (
+            1 - {{ var('search_b') }}
+            + {{ var('search_b') }} * texts.text_length / rarest_term.mean_length
+        ) as length_part
+
+    from term_uses
+
+    inner join rarest_term
+        on term_uses.term_key = rarest_term.term_key
+
+    inner join texts
+        on
+            term_uses.owner_key = texts.owner_key
+            and term_uses.turn_number = texts.turn_number
+
+    where
+        -- noqa: disable=RF02
+        (from_turn is null or term_uses.turn_number >= from_turn)
+        and (to_turn is null or term_uses.turn_number <= to_turn)
+        -- noqa: enable=RF02
 
 ),
 
@@ -323,9 +383,17 @@ candidates as (
     select
         term_uses.owner_key,
         term_uses.turn_number,
-        list(struct_pack(uses := term_uses.uses, weight := term_weights.weight)) as found_terms
+        {{ rounded(
+            'sum(term_weights.weight * term_uses.uses'
+            ~ ' / (term_uses.uses + likely_texts.length_part))'
+        ) }} as score
 
     from term_uses
+
+    inner join likely_texts
+        on
+            term_uses.owner_key = likely_texts.owner_key
+            and term_uses.turn_number = likely_texts.turn_number
 
     inner join term_weights
         on term_uses.term_key = term_weights.term_key
@@ -336,21 +404,56 @@ candidates as (
 
 ),
 
+owners as (
+
+    select
+        hash(postings.conversation_id, postings.agent_id, postings.text_kind) as owner_key,
+        postings.conversation_id,
+        postings.agent_id,
+        postings.text_kind,
+        conversations.experiment_id
+
+    from {{ ref('int_word_postings') }} as postings
+
+    inner join {{ ref('conversations') }} as conversations
+        on postings.conversation_id = conversations.conversation_id
+
+    left join {{ ref('experiments') }} as experiments
+        on conversations.experiment_id = experiments.experiment_id
+
+    where
+        postings.fingerprint >= 0
+        -- noqa: disable=RF02
+        and (
+            of_experiment is null
+            or conversations.experiment_id = of_experiment
+            or experiments.name = of_experiment
+        )
+        and (
+            of_model is null
+            or of_model = if(
+                postings.agent_id = 'agent_a',
+                conversations.agent_a_model,
+                conversations.agent_b_model
+            )
+        )
+        and (of_agent is null or postings.agent_id = of_agent)
+        -- noqa: enable=RF02
+
+),
+
 excluded_terms as (
 
     select
-        distinct_item_terms.item,
-        terms.term_key,
-        count(*) over (partition by distinct_item_terms.item) as term_count
+        item,
+        hash(term, is_prefix) as term_key,
+        count(*) over (partition by item) as term_count
 
-    from distinct_item_terms
+    from item_terms
 
-    inner join terms
-        on
-            distinct_item_terms.term = terms.term
-            and distinct_item_terms.is_prefix = terms.is_prefix
+    where is_excluded
 
-    where distinct_item_terms.is_excluded
+    group by item, term, is_prefix
 
 ),
 
@@ -371,6 +474,8 @@ excluding_items as (
             term_uses.owner_key = candidates.owner_key
             and term_uses.turn_number = candidates.turn_number
 
+    where {{ excludes_something }}  -- noqa: RF02
+
     group by excluded_terms.item, term_uses.owner_key, term_uses.turn_number
 
     having count(*) = any_value(excluded_terms.term_count)
@@ -380,7 +485,7 @@ excluding_items as (
 checked_items as (
 
     select
-        items.item,
+        items.*,
         candidates.owner_key,
         candidates.turn_number
 
@@ -395,7 +500,7 @@ checked_items as (
     union all
 
     select
-        items.item,
+        items.*,
         excluding_items.owner_key,
         excluding_items.turn_number
 
@@ -411,22 +516,16 @@ checked_items as (
 token_texts as (
 
     select
-        conversation_id,
-        agent_id,
-        'message' as text_kind,
+        hash(conversation_id, agent_id, 'message') as owner_key,
         turn_number,
         token_text
 
     from {{ ref('int_message_tokens') }}
 
-    where token_text is not null
-
     union all
 
     select
-        conversation_id,
-        agent_id,
-        text_kind,
+        hash(conversation_id, agent_id, text_kind) as owner_key,
         unnest(turns) as turn_number,
         unnest(token_texts) as token_text
 
@@ -436,41 +535,25 @@ token_texts as (
 
 ),
 
-checked_owners as (
-
-    select owners.*
-
-    from owners
-
-    semi join checked_items
-        on owners.owner_key = checked_items.owner_key
-
-),
-
 checked_texts as (
 
     select
-        checked_owners.owner_key,
+        token_texts.owner_key,
         token_texts.turn_number,
         {{ search_words('token_texts.token_text') }} as exact_words
 
     from token_texts
 
-    inner join checked_owners
-        on
-            token_texts.conversation_id = checked_owners.conversation_id
-            and token_texts.agent_id = checked_owners.agent_id
-            and token_texts.text_kind = checked_owners.text_kind
-
     semi join checked_items
         on
-            checked_owners.owner_key = checked_items.owner_key
+            token_texts.owner_key = checked_items.owner_key
             and token_texts.turn_number = checked_items.turn_number
 
     where token_texts.token_text is not null
 
 ),
 
+-- Texts that lack what is to be checked, hold what is excluded, or are too old.
 refused_texts as (
 
     select
@@ -479,27 +562,25 @@ refused_texts as (
 
     from checked_items
 
-    inner join items
-        on checked_items.item = items.item
-
     inner join checked_texts
         on
             checked_items.owner_key = checked_texts.owner_key
             and checked_items.turn_number = checked_texts.turn_number
 
     where
-        items.is_excluded = contains(
+        checked_items.is_excluded = contains(
             ' '
             || if(
-                items.is_exact,
+                checked_items.is_exact,
                 checked_texts.exact_words,
                 {{ without_accents('checked_texts.exact_words') }}
             )
             || ' ',
-            items.found_by
+            checked_items.found_by
         )
+        and {{ asks_for_more_than_words }}  -- noqa: RF02
 
-    union
+    union all
 
     select
         excluding_items.owner_key,
@@ -510,13 +591,45 @@ refused_texts as (
     inner join items
         on excluding_items.item = items.item
 
-    where not items.is_checked
+    where
+        not items.is_checked
+        and {{ excludes_something }}  -- noqa: RF02
+
+    union all
+
+    select
+        hash(conversation_id, agent_id, 'message') as owner_key,
+        turn_number
+
+    from {{ ref('messages') }}
+
+    where
+        since is not null
+        and (sent_at >= since) is not true
+
+    union all
+
+    select
+        hash(conversation_id, agent_id, 'thinking') as owner_key,
+        turn_number
+
+    from {{ ref('thinking_traces') }}
+
+    where
+        since is not null
+        and (thought_at >= since) is not true
 
 ),
 
 found_texts as (
 
-    select candidates.*
+    select
+        owners.conversation_id,
+        owners.agent_id,
+        owners.text_kind,
+        candidates.turn_number,
+        owners.experiment_id,
+        candidates.score
 
     from candidates
 
@@ -525,124 +638,22 @@ found_texts as (
             candidates.owner_key = refused_texts.owner_key
             and candidates.turn_number = refused_texts.turn_number
 
-),
-
-chosen_texts as (
-
-    select
-        owners.conversation_id,
-        owners.agent_id,
-        owners.text_kind,
-        found_texts.turn_number,
-        conversations.experiment_id,
-        found_texts.found_terms,
-        text_totals.mean_length,
-        owners.text_lengths[list_position(owners.turns, found_texts.turn_number)]
-            as text_length
-
-    from found_texts
-
     inner join owners
-        on found_texts.owner_key = owners.owner_key
-
-    inner join {{ ref('conversations') }} as conversations
-        on owners.conversation_id = conversations.conversation_id
-
-    left join {{ ref('experiments') }} as experiments
-        on conversations.experiment_id = experiments.experiment_id
-
-    cross join text_totals
-
-    where
-        -- noqa: disable=RF02
-        (
-            of_experiment is null
-            or conversations.experiment_id = of_experiment
-            or experiments.name = of_experiment
-        )
-        and (
-            of_model is null
-            or of_model = if(
-                owners.agent_id = 'agent_a',
-                conversations.agent_a_model,
-                conversations.agent_b_model
-            )
-        )
-        and (of_agent is null or owners.agent_id = of_agent)
-        and (from_turn is null or found_texts.turn_number >= from_turn)
-        and (to_turn is null or found_texts.turn_number <= to_turn)
-        -- noqa: enable=RF02
+        on candidates.owner_key = owners.owner_key
 
 ),
 
-text_times as (
-
-    select
-        conversation_id,
-        agent_id,
-        'message' as text_kind,
-        turn_number,
-        sent_at
-
-    from {{ ref('messages') }}
-
-    union all
-
-    select
-        conversation_id,
-        agent_id,
-        'thinking' as text_kind,
-        turn_number,
-        thought_at as sent_at
-
-    from {{ ref('thinking_traces') }}
-
-),
-
-timed_texts as (
-
-    select
-        chosen_texts.*,
-        text_times.sent_at
-
-    from chosen_texts
-
-    inner join text_times
-        on
-            chosen_texts.conversation_id = text_times.conversation_id
-            and chosen_texts.agent_id = text_times.agent_id
-            and chosen_texts.text_kind = text_times.text_kind
-            and chosen_texts.turn_number = text_times.turn_number
-
-    where since is null or text_times.sent_at >= since  -- noqa: RF02
-
-),
-
-scored_texts as (
-
-    select
-        * exclude (found_terms, mean_length, text_length),
-        {{ rounded(
-            'list_sum(list_transform(found_terms, lambda found: found[\'weight\'] * found[\'uses\']'
-            ~ ' / (found[\'uses\'] + ' ~ var('search_k1') ~ ' * (1 - ' ~ var('search_b') ~ ' + '
-            ~ var('search_b') ~ ' * text_length / mean_length))))'
-        ) }} as score
-
-    from timed_texts
-
-),
-
-hits as (
+hits as materialized (
 
     select *
 
-    from scored_texts
+    from found_texts
 
-    qualify
-        max_hits is null  -- noqa: RF02
-        or row_number() over (
-            order by score desc, conversation_id asc, turn_number asc, agent_id asc, text_kind asc
-        ) <= max_hits  -- noqa: RF02
+    order by score desc, conversation_id asc, turn_number asc, agent_id asc, text_kind asc
+
+    -- noqa: disable=RF02
+    limit if(max_hits < 0, 0, cast(floor(cast(max_hits as double)) as bigint))
+    -- noqa: enable=RF02
 
 ),
 
@@ -660,17 +671,14 @@ marked_terms as (
 
 ),
 
--- Only of conversations with hits are texts read.
-hit_texts as (
+-- Where the texts of hits stand in their tables: by these numbers, few others are read.
+hit_rows as (
 
     select
         hits.*,
-        messages.content
+        messages.rowid as row_of_text
 
     from {{ ref('messages') }} as messages
-
-    semi join hits as hit_conversations
-        on messages.conversation_id = hit_conversations.conversation_id
 
     inner join hits
         on
@@ -684,12 +692,9 @@ hit_texts as (
 
     select
         hits.*,
-        thinking_traces.thinking_content as content
+        thinking_traces.rowid as row_of_text
 
     from {{ ref('thinking_traces') }} as thinking_traces
-
-    semi join hits as hit_conversations
-        on thinking_traces.conversation_id = hit_conversations.conversation_id
 
     inner join hits
         on
@@ -698,6 +703,36 @@ hit_texts as (
             and thinking_traces.turn_number = hits.turn_number
 
     where hits.text_kind = 'thinking'
+
+),
+
+hit_texts as materialized (
+
+    select
+        hit_rows.*,
+        messages.sent_at,
+        messages.content
+
+    from {{ ref('messages') }} as messages
+
+    inner join hit_rows
+        on messages.rowid = hit_rows.row_of_text
+
+    where hit_rows.text_kind = 'message'
+
+    union all
+
+    select
+        hit_rows.*,
+        thinking_traces.thought_at as sent_at,
+        thinking_traces.thinking_content as content
+
+    from {{ ref('thinking_traces') }} as thinking_traces
+
+    inner join hit_rows
+        on thinking_traces.rowid = hit_rows.row_of_text
+
+    where hit_rows.text_kind = 'thinking'
 
 ),
 
@@ -712,29 +747,44 @@ spaced_texts as (
 ),
 
 -- Words and what parts them, in turn; letters of scripts without spaces one by one, where such a
--- term is looked for.
-pieces as (
+-- term is looked for. No text holds what is put around words: it is white space, and now spaces.
+parted_texts as (
 
     select
         spaced_texts.*,
         marked_terms.*,
         if(
             len(marked_terms.unspaced_terms) = 0,
-            regexp_extract_all(
+            regexp_replace(
                 spaced_texts.content,
-                '[{{ word_characters() }}]+|[^{{ word_characters() }}]+'
+                '[{{ word_characters() }}]+',
+                chr(31) || '\0' || chr(31),
+                'g'
             ),
-            regexp_extract_all(
+            regexp_replace(
                 spaced_texts.content,
                 array_to_string(marked_terms.unspaced_terms, '|')
-                || '|[{{ unspaced_letters() }}]'
-                || '|[{{ word_characters() }}]+|[^{{ word_characters() }}]+'
+                || '|[{{ unspaced_letters() }}]|[{{ word_characters() }}]+',
+                chr(31) || '\0' || chr(31),
+                'g'
             )
-        ) as pieces
+        ) as parted_content
 
     from spaced_texts
 
     cross join marked_terms
+
+),
+
+pieces as (
+
+    select
+        *,
+        list_filter(
+            string_split(parted_content, chr(31)), lambda piece: piece != ''
+        ) as pieces
+
+    from parted_texts
 
 ),
 
@@ -747,7 +797,9 @@ plain_pieces as (
             lambda piece: if(
                 strlen(piece) = length(piece),
                 lower(piece),
-                {{ without_accents('lower(piece)') }}
+                if(
+                    regexp_matches(piece, '{{ kana() }}'), lower(piece), strip_accents(lower(piece))
+                )
             )
         ) as plain_pieces
 

@@ -26,7 +26,7 @@ word_counts as (
     select
         hash(conversation_id) as conversation_key,
         hash(word) as word_key,
-        sum(len(turns)) as uses
+        sum(coalesce(list_sum(uses), len(turns))) as uses
 
     from postings
 

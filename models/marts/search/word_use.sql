@@ -27,8 +27,8 @@ select
     postings.word,
     stop_words.word is not null as is_stop_word,
     postings.turns[1] as first_turn,
-    cast(len(postings.turns) as integer) as uses,
-    cast(list_unique(postings.turns) as integer) as turns
+    cast(coalesce(list_sum(postings.uses), len(postings.turns)) as integer) as uses,
+    cast(len(postings.turns) as integer) as turns
 
 from postings
 
