@@ -10,7 +10,13 @@
     {%- if graph.pidgin_relations.get('columns', {}).get('definition') == graph.pidgin_code -%}
         {{- return('') -}}
     {%- endif -%}
-    {%- for table in run_query(changed_columns()).rows -%}
+    {%- set standing = [] -%}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model'
+        and node.config.materialized == 'incremental'
+        and adapter.get_relation(database = node.database, schema = node.schema, identifier = node.alias) -%}
+        {%- do standing.append(node) -%}
+    {%- endfor -%}
+    {%- for table in (run_query(changed_columns(standing)).rows if standing else []) -%}
         {%- set node = graph.nodes[table['node']] -%}
         {%- if node.config.full_refresh != false -%}
             {%- do changed.models.append(table['node']) -%}
@@ -42,12 +48,10 @@
     {{- return(configured) -}}
 {% endmacro %}
 
-{#- Incremental models that stand in the warehouse with other columns than they declare. DuckDB says
-    which type a declared one is. For stores also what reshape_store needs: the columns declared,
-    those that stand beside them, and the rows in the new shape. -#}
-{% macro changed_columns() -%}
-    {%- set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
-        | selectattr('config.materialized', 'equalto', 'incremental') | list -%}
+{#- Those of these incremental models that stand in the warehouse with other columns than they declare.
+    DuckDB says which type a declared one is. For stores also what reshape_store needs: the columns
+    declared, those that stand beside them, and the rows in the new shape. -#}
+{% macro changed_columns(nodes) -%}
     {%- set types = [] -%}
     {%- for node in nodes -%}
         {%- do types.extend(node.columns.values() | map(attribute='data_type') | list) -%}
