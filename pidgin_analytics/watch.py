@@ -193,6 +193,7 @@ class Refresher:
             if self._manifest is None or self._parsed != project:
                 self._manifest = None
                 gc.unfreeze()
+                gc.collect()
                 parsed = dbtRunner().invoke([*OPTIONS, "--no-write-json", "parse"])
                 if not parsed.success:
                     return Outcome(error=_first_error(parsed, []))
