@@ -9,6 +9,7 @@
     {%- endif -%}
     {#- What the selection refresh may leave out from now on. -#}
     {%- do note_relation('whole', graph.pidgin_code) -%}
+    {%- do write_notes() -%}
     {%- set warehouse = warehouse_path() -%}
     {%- set digest = run_query(
         "select md5(string_agg(concat_ws(' ', name, definition, inputs, content), chr(10) order by name)) from staging.relations"

@@ -8,6 +8,7 @@
     {%- endif -%}
     {%- if graph.get('pidgin_relations') is not none -%}
         {%- do note_relation('catalog', present_catalog()) -%}
+        {%- do write_notes() -%}
     {%- endif -%}
     {%- set outcome = publish(results) -%}
     {%- set tables = summarized_tables() if flags.WHICH == 'build' and not flags.EMPTY else {} -%}
