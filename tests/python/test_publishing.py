@@ -372,7 +372,8 @@ def test_many_readers_through_many_builds(built: Project, tmp_path: Path) -> Non
     for reader in readers:
         output, errors = reader.communicate(timeout=60)
         assert reader.returncode == 0, errors
-        states, opened = map(int, output.split())
+        # DuckDB tells of its progress where opening takes long.
+        states, opened = map(int, output.split()[-2:])
         assert states > 1
         assert opened > BUILDS
     assert len(names(built)) == 1 + BUILDS
