@@ -27,7 +27,7 @@ CHECK     := PIDGIN_OUTPUT_DIR=sample_data/pidgin_output PIDGIN_ARCHIVE_DIR= PID
              DBT_TARGET_PATH=$(CHECK_DIR)/target DBT_LOG_PATH=$(CHECK_DIR)/logs DBT_PROFILES_DIR=.
 
 .DEFAULT_GOAL := build
-.PHONY: build report site test check-dbt check-python lint embeddings bench bench-detectors soak lock duckdb-2 clean
+.PHONY: build report site test check-dbt check-python lint lint-python lint-sql embeddings lake bench bench-detectors soak lock duckdb-2 clean
 
 build: $(VENV)/.run
 	$(DBT) build
@@ -49,12 +49,16 @@ check-dbt: $(VENV)/.dev
 check-python: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-# The dbt templater compiles the models, for which it needs a warehouse.
-lint: $(VENV)/.dev
+lint: lint-python lint-sql
+
+lint-python: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python docs/write_metrics_page.py --check
+
+# The dbt templater compiles the models, for which it needs a warehouse.
+lint-sql: $(VENV)/.dev
 	rm -rf $(CHECK_DIR)
 	mkdir -p $(CHECK_DIR)
 	$(CHECK) $(DBT) --quiet build --empty
@@ -72,12 +76,16 @@ site: $(VENV)/.dev
 # A model that makes vectors of texts, for PIDGIN_EMBEDDING_MODEL.
 embeddings: $(VENV)/.embeddings
 
+# What PIDGIN_TARGET=lake needs; docs/lake.md.
+lake: $(VENV)/.lake
+
 # Random histories of the output folder, builds killed at random, any number in any place: hours.
 soak: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --numprocesses auto \
 		tests/python/test_history_equality.py tests/python/test_crash_safety.py \
 		tests/python/test_archives.py tests/python/test_time_travel.py \
-		tests/python/test_number_properties.py tests/python/test_publishing.py
+		tests/python/test_number_properties.py tests/python/test_publishing.py \
+		tests/python/test_lake.py
 
 # Ratios of speed, taken in one run; see benchmarks/README.md for longer ones.
 bench: $(VENV)/.dev
@@ -98,9 +106,12 @@ lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 		pyproject.toml --group build --output-file requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
-		pyproject.toml --extra embeddings --group build --group dev --output-file requirements-dev.lock
+		pyproject.toml --extra embeddings --extra lake --group build --group dev \
+		--output-file requirements-dev.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 		pyproject.toml --extra embeddings --group build --output-file requirements-embeddings.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
+		pyproject.toml --extra lake --group build --output-file requirements-lake.lock
 
 clean:
 	rm -rf $(VENV) target logs site
@@ -123,6 +134,9 @@ $(VENV)/.run: requirements.lock | $(BIN)/python
 
 $(VENV)/.embeddings: requirements-embeddings.lock | $(BIN)/python
 	$(call install,requirements-embeddings.lock)
+
+$(VENV)/.lake: requirements-lake.lock | $(BIN)/python
+	$(call install,requirements-lake.lock)
 
 $(VENV)/.dev: requirements-dev.lock | $(BIN)/python
 	$(call install,requirements-dev.lock)

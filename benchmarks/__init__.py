@@ -9,3 +9,5 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 sys.path.append(str(ROOT / "sample_data"))
+# Starts the servers of a lake.
+sys.path.append(str(ROOT / "tests" / "python"))

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from benchmarks import shapes
 from benchmarks.lab import Lab, Options
-from benchmarks.parts import PARTS
+from benchmarks.lakes import catalog, lake
+from benchmarks.parts import PARTS as PARTS_OF_A_FILE
 from benchmarks.results import Results
 
 QUICK = Options(
@@ -22,6 +23,8 @@ QUICK = Options(
     importer_turns=500,
     memory_turns=0,
     watched_turns=10,
+    snapshots=100,
+    catalog_conversations=1_000,
     repeats=1,
 )
 FULL = Options(
@@ -31,8 +34,11 @@ FULL = Options(
     importer_turns=5_000,
     memory_turns=1_000_000,
     watched_turns=100,
+    snapshots=10_000,
+    catalog_conversations=100_000,
     repeats=3,
 )
+PARTS = PARTS_OF_A_FILE | {"lake": lake, "catalog": catalog}
 RESULTS = Path(__file__).parent / "results"
 # Options of a number each.
 NUMBERS = {
@@ -41,6 +47,8 @@ NUMBERS = {
     "importer_turns": "turns that Pidgin's importer gets",
     "memory_turns": "turns of the corpus that is built with 4 GB; 0 for none",
     "watched_turns": "turns that a conversation goes on under `watch`",
+    "snapshots": "commits to a lake whose catalog is looked at",
+    "catalog_conversations": "conversations in that lake",
     "repeats": "how often what is short is measured; the median counts",
 }
 

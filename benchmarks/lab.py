@@ -27,6 +27,8 @@ class Options:
         importer_turns: how many of them Pidgin's importer gets.
         memory_turns: turns of the corpus that is built with a memory limit; 0 for none.
         watched_turns: turns that a conversation goes on under `watch`.
+        snapshots: commits to a lake whose catalog is looked at.
+        catalog_conversations: conversations in that lake.
         repeats: how often what is short is measured; the median counts.
     """
 
@@ -36,6 +38,8 @@ class Options:
     importer_turns: int
     memory_turns: int
     watched_turns: int
+    snapshots: int
+    catalog_conversations: int
     repeats: int
 
 

@@ -61,6 +61,11 @@ class DbtProject:
         """The DuckDB file."""
         return self.home / "pidgin.duckdb"
 
+    @property
+    def warehouse_bytes(self) -> int:
+        """How large the warehouse is."""
+        return self.warehouse.stat().st_size
+
     def dbt(self, *command: str) -> Run:
         """Run a dbt command in a process of its own.
 
@@ -93,8 +98,7 @@ class DbtProject:
         finished = self.dbt("build")
         path = self.home / "target" / "run_results.json"
         results = json.loads(path.read_text(encoding="utf-8"))["results"]
-        size = self.warehouse.stat().st_size
-        return Build(finished, tuple(_nodes(results)), size)
+        return Build(finished, tuple(_nodes(results)), self.warehouse_bytes)
 
     def models_between(self, source: str, targets: Iterable[str]) -> list[str]:
         """Name the models that follow from one and lead to others, and these others."""

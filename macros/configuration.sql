@@ -18,6 +18,16 @@
     {{- return(resolved_path(setting('pidgin_archive_dir', pidgin_output_dir() ~ '/archive'))) -}}
 {% endmacro %}
 
+{#- Whether this is a lake, for a team and more than one machine, and not a file. -#}
+{% macro is_lake() %}
+    {{- return(target.name == 'lake') -}}
+{% endmacro %}
+
+{#- The warehouse, for messages. -#}
+{% macro warehouse_name() %}
+    {{- return(run_query("select lake_name()").rows[0][0] if is_lake() else warehouse_path()) -}}
+{% endmacro %}
+
 {#- The file that people open. With the project's plugin builds write another one, in a folder beside
     it. -#}
 {% macro warehouse_path() %}

@@ -21,6 +21,8 @@ from pathlib import Path, PurePosixPath
 import duckdb
 import pyarrow as pa
 
+from pidgin_analytics.sql_text import literal
+
 # As archive_experiments writes it; what a later version changes, this one cannot read.
 # The first had no parts of lines.
 FORMAT = "2"
@@ -301,8 +303,7 @@ def _copy_archive(
         connection.execute(
             "set variable spelled = ?::varchar[]", [_spelled(conversation_ids)]
         )
-        place = str(part).replace("'", "''")
-        connection.execute(f"copy ({REST}) to '{place}' ({FORMAT_OPTIONS})")
+        connection.execute(f"copy ({REST}) to {literal(str(part))} ({FORMAT_OPTIONS})")
         ((count,),) = connection.execute(
             "select count(*) from read_parquet(?) where line_number = 0",
             [re.sub(r"([\[*?])", r"[\1]", str(part))],

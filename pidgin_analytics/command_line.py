@@ -17,6 +17,8 @@ from pidgin_analytics import (
     compaction,
     export_command,
     figure_command,
+    lake,
+    lake_command,
     legacy,
     legacy_import,
     notebook_command,
@@ -24,6 +26,7 @@ from pidgin_analytics import (
     report_command,
     search_command,
     settings,
+    warehouse,
     watch_command,
 )
 
@@ -41,6 +44,9 @@ def main() -> None:
 
 main.add_command(export_command.export)
 main.add_command(figure_command.figure)
+main.add_command(lake_command.clean_lake)
+main.add_command(lake_command.move_to_file)
+main.add_command(lake_command.move_to_lake)
 main.add_command(notebook_command.notebook)
 main.add_command(report_command.report)
 main.add_command(search_command.search)
@@ -132,17 +138,11 @@ def forget(ids: tuple[str, ...], dry_run: bool) -> None:
     if not dry_run:
         dbt("build")
         with contextlib.chdir(PROJECT):
-            path = Path(settings.warehouse())
-            try:
-                compaction.compact(publishing.working_file(path))
-                reason = publishing.publish(str(path))
-            except (duckdb.Error, OSError) as error:
-                reason = str(error).splitlines()[0]
-            if reason:
+            if reason := written_anew():
                 raise click.ClickException(
                     printable(
-                        f"All is forgotten, but {path} may hold pieces of it that no"
-                        f" query shows, because it cannot be written anew: {reason}"
+                        "All is forgotten, but the warehouse may hold pieces of it that"
+                        f" no query shows, because it cannot be written anew: {reason}"
                         " Run the same command again."
                     )
                 )
@@ -150,6 +150,29 @@ def forget(ids: tuple[str, ...], dry_run: bool) -> None:
             "Logs and manifests in the output folder are yours to delete; event_files"
             " counts in forgotten_count what no build reads of them any more."
         )
+
+
+def written_anew() -> str | None:
+    """Write the warehouse without what was deleted; return what keeps it from that."""
+    try:
+        if settings.is_lake():
+            # Late, because it takes dbt in.
+            from pidgin_analytics import lake_maintenance
+
+            with lake_command.builder(lake.of_environment()) as builder:
+                lake_maintenance.clean(builder, 0, at_once=True)
+            return None
+        path = Path(settings.warehouse())
+        compaction.compact(publishing.working_file(path))
+        return publishing.publish(str(path))
+    except (
+        duckdb.Error,
+        OSError,
+        lake.LakeError,
+        publishing.WarehouseInUseError,
+        settings.SettingError,
+    ) as error:
+        return lake.one_line(error)
 
 
 @main.command(short_help="Take a database of Pidgin's own into the archive.")
@@ -233,16 +256,20 @@ def import_experiment(
 
 def held_conversations(*, is_optional: bool) -> legacy_import.Held:
     """Ask the warehouse what it holds."""
-    warehouse = Path(settings.warehouse())
-    if is_optional and not warehouse.exists():
-        say("There is no warehouse yet, so it is not known what is here already.")
-        return legacy_import.Held()
     try:
-        return legacy_import.held_by(warehouse, settings.output_dir())
+        with contextlib.closing(warehouse.connect()) as connection:
+            return legacy_import.held_by(connection, settings.output_dir())
+    except warehouse.MissingWarehouseError as error:
+        if is_optional:
+            say("There is no warehouse yet, so it is not known what is here already.")
+            return legacy_import.Held()
+        raise click.ClickException(printable(str(error))) from error
+    except warehouse.WarehouseError as error:
+        raise click.ClickException(printable(str(error))) from error
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise click.ClickException(
-            printable(f"The warehouse {warehouse} cannot be asked: {reason}")
+            printable(f"The warehouse cannot be asked: {reason}")
         ) from error
 
 
@@ -294,13 +321,14 @@ def yaml(options: dict[str, object]) -> str:
 def dbt(*command: str) -> None:
     """Run a dbt command, and end with an error if it does."""
     # Late, because that takes seconds, which other commands need not wait.
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
+
+    from pidgin_analytics.dbt_plugin import close_connections
 
     # Folders of the configuration are relative to the project.
     with contextlib.chdir(PROJECT):
         succeeded = dbtRunner().invoke(list(command)).success
     # dbt keeps the warehouse open, and another setting could not open it.
-    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+    close_connections()
     if not succeeded:
         sys.exit(1)

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from pidgin_analytics import archives
+from pidgin_analytics.sql_text import identifier, literal
 
 # As the profile says for a new one.
 STORAGE_VERSION = "v1.4.0"
@@ -33,18 +34,14 @@ def compact(path: Path) -> None:
             ((name,),) = connection.execute("select current_database()").fetchall()
             connection.execute("checkpoint")
             connection.execute(
-                f"attach {_quoted(str(part))} as rewritten"
+                f"attach {literal(str(part))} as rewritten"
                 f" (storage_version '{STORAGE_VERSION}')"
             )
             connection.execute(
-                "copy from database " + _quoted(name, '"') + " to rewritten;"
+                "copy from database " + identifier(name) + " to rewritten;"
                 " checkpoint rewritten; detach rewritten"
             )
             shutil.copymode(place, part)
             archives.publish_archive(str(part), str(place))
     finally:
         part.unlink(missing_ok=True)
-
-
-def _quoted(text: str, quote: str = "'") -> str:
-    return f"{quote}{text.replace(quote, quote * 2)}{quote}"

@@ -1,6 +1,6 @@
-"""The project's plugin for dbt-duckdb, loaded by the profile's default target.
+"""The project's plugin for dbt-duckdb, loaded by all targets of the profile but one.
 
-dbt-duckdb calls it around opening the warehouse. Nothing needs it to build: the target
+dbt-duckdb calls it around opening the warehouse, which is a file or a lake. The target
 ``plain`` does without, and what only Python can compute is NULL there.
 """
 
@@ -9,12 +9,13 @@ from __future__ import annotations
 import gc
 import zlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.events.functions import fire_event
@@ -22,7 +23,8 @@ from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
-from pidgin_analytics import archives, embeddings, logs, publishing, settings
+from pidgin_analytics import archives, embeddings, lake, logs, publishing, settings
+from pidgin_analytics.sql_text import identifier, literal
 
 # With the types of what they take and give.
 FILE_FUNCTIONS = (
@@ -93,21 +95,81 @@ def copy_stores(source: Path, target: Path, config: dict[str, Any]) -> None:
     for path in (part, publishing.log_of(part)):
         path.unlink(missing_ok=True)
     with closing(duckdb.connect(str(part), config=config)) as connection:
-        place = str(source).replace("'", "''")
-        connection.execute(f"attach '{place}' as source (read_only)")
-        connection.execute("create schema staging")
-        for (table,) in connection.execute(
-            "select table_name from duckdb_tables()"
-            " where database_name = 'source' and schema_name = 'staging'"
-        ).fetchall():
-            name = table.replace('"', '""')
-            connection.execute(
-                f'create table staging."{name}" as from source.staging."{name}"'
-            )
+        connection.execute(f"attach {literal(str(source))} as source (read_only)")
+        ((name,),) = connection.execute("select current_database()").fetchall()
+        copy_store_tables(connection, "source", name)
         connection.execute("detach source; checkpoint")
     # That of what was there before would be taken for this one's.
     publishing.log_of(target).unlink(missing_ok=True)
     part.replace(target)
+
+
+def copy_lake_stores(present: lake.Lake, past: lake.Lake) -> None:
+    """Begin a lake with what another one has read, if that one read more since.
+
+    Args:
+        present: A lake; what is published of it counts. If nothing is, nothing is done.
+        past: The one to begin, which nobody else may write.
+
+    Raises:
+        duckdb.Error: one of them cannot be opened.
+        LakeError: likewise.
+    """
+    with closing(lake.Reader(present)) as reader:
+        published = reader.published()
+    if published is None:
+        return
+    with closing(duckdb.connect()) as connection:
+        past.attach(connection, "past")
+        with suppress(duckdb.CatalogException):
+            if connection.execute(
+                "select snapshot_id from past.staging.present_snapshot"
+            ).fetchall() == [(published.snapshot_id,)]:
+                return
+        present.attach(connection, "present", published.snapshot_id)
+        connection.execute("begin; drop schema if exists past.staging cascade")
+        copy_store_tables(connection, "present", "past")
+        connection.execute(
+            "create table past.staging.present_snapshot as"
+            f" select {published.snapshot_id} as snapshot_id; commit"
+        )
+
+
+def copy_store_tables(connection: DuckDBPyConnection, source: str, target: str) -> None:
+    """Copy what was read from one attached database to another, which has none of it.
+
+    Args:
+        connection: Has both databases.
+        source: Name of the one.
+        target: Name of the other.
+
+    Raises:
+        duckdb.Error: the one cannot be read, or the other not be written.
+    """
+    schema = f"{identifier(target)}.staging"
+    connection.execute(f"create schema {schema}")
+    for (table,) in connection.execute(
+        "select table_name from duckdb_tables()"
+        " where database_name = ? and schema_name = 'staging' order by table_name",
+        [source],
+    ).fetchall():
+        name = identifier(table)
+        connection.execute(
+            f"create table {schema}.{name} as from {identifier(source)}.staging.{name}"
+        )
+
+
+# Keeps other machines from building this process's lake, once it has begun to.
+_builder: lake.Builder | None = None
+
+
+def close_connections() -> None:
+    """Close what dbt keeps open in this process, so that others may build."""
+    global _builder
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+    if _builder is not None:
+        _builder.close()
+        _builder = None
 
 
 @contextmanager
@@ -115,7 +177,7 @@ def _one_sentence(beginning: str) -> Iterator[None]:
     """Let what goes wrong with a file say which and why."""
     try:
         yield
-    except publishing.WarehouseInUseError as error:
+    except (publishing.WarehouseInUseError, lake.LakeError) as error:
         raise DbtRuntimeError(str(error)) from None
     except (OSError, duckdb.Error) as error:
         raise DbtRuntimeError(f"{beginning}: {error}") from error
@@ -132,6 +194,7 @@ class Plugin(BasePlugin):
         if not gc.get_freeze_count():
             gc.freeze()
             gc.set_threshold(10_000)
+        self._is_lake = bool(plugin_config.get("is_lake", False))
         self._as_of = str(plugin_config.get("as_of", ""))
         present = str(plugin_config.get("present_warehouse", ""))
         self._present = Path(settings.warehouse_path(present))
@@ -160,6 +223,26 @@ class Plugin(BasePlugin):
                 " 2026-03-01 12:00:00+00."
             )
         _check_memory_limit((creds.settings or {}).get("memory_limit"))
+        if self._is_lake:
+            self._begin_lake()
+        else:
+            self._begin_file(creds, config)
+
+    def _begin_lake(self) -> None:
+        global _builder
+        with _one_sentence("The lake cannot be built"):
+            place = lake.of_environment(self._as_of)
+            if _builder is not None:
+                _builder.close()
+            _builder = lake.Builder(place, self._lock_timeout, _say)
+            # dbt attaches it next, but prints what goes wrong there as an error of its
+            # own.
+            with closing(duckdb.connect()) as connection:
+                place.attach(connection)
+            if self._as_of:
+                copy_lake_stores(lake.of_environment(), place)
+
+    def _begin_file(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
         # dbt asks again with the working file if the first attempt failed.
         warehouse = publishing.warehouse_of(Path(settings.warehouse_path(creds.path)))
         working = publishing.working_file(warehouse)
@@ -177,9 +260,7 @@ class Plugin(BasePlugin):
             publishing.remove_leftovers(warehouse)
 
     def _open(self, working: Path, config: dict[str, Any]) -> DuckDBPyConnection:
-        return publishing.open_for_writing(
-            working, config, self._lock_timeout, lambda line: fire_event(Note(msg=line))
-        )
+        return publishing.open_for_writing(working, config, self._lock_timeout, _say)
 
     def _is_older_than_present(self, path: Path) -> bool:
         return self._present.is_file() and (
@@ -197,6 +278,14 @@ class Plugin(BasePlugin):
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+        functions = list(FILE_FUNCTIONS)
+        if self._is_lake and _builder is not None:
+            _builder.lake.prepare(conn)
+            functions += [
+                (_builder.lake_name, [], "VARCHAR"),
+                (_builder.published_snapshot_digest, [], "VARCHAR"),
+                (_builder.publish_snapshot, ["VARCHAR"], "VARCHAR"),
+            ]
         for name, vector_function, result, looks_at_files in VECTOR_FUNCTIONS:
             conn.create_function(  # type: ignore[call-overload]
                 name,
@@ -215,7 +304,7 @@ class Plugin(BasePlugin):
             type="arrow",
             null_handling="special",
         )
-        for function, arguments, result in FILE_FUNCTIONS:
+        for function, arguments, result in functions:
             conn.create_function(  # type: ignore[call-overload]
                 function.__name__,
                 function,
@@ -224,6 +313,15 @@ class Plugin(BasePlugin):
                 null_handling="special",
                 side_effects=True,
             )
+
+    def configure_cursor(self, cursor: DuckDBPyConnection) -> None:
+        """Let SQL name relations without their database, as in a file."""
+        if self._is_lake:
+            cursor.execute(f"use {lake.ALIAS}")
+
+
+def _say(line: str) -> None:
+    fire_event(Note(msg=line))
 
 
 def _check_memory_limit(limit: object) -> None:
@@ -240,12 +338,6 @@ def _check_memory_limit(limit: object) -> None:
 def _seconds(text: str) -> float:
     """Read how long to wait for another build."""
     try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1
-    if not 0 <= seconds < float("inf"):
-        raise DbtRuntimeError(
-            f"PIDGIN_LOCK_TIMEOUT is {text}, which is no number of seconds; write one"
-            " such as 60."
-        )
-    return seconds
+        return settings.lock_timeout(text)
+    except settings.SettingError as error:
+        raise DbtRuntimeError(str(error)) from None

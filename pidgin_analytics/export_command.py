@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import duckdb
 
-from pidgin_analytics import exports, settings
+from pidgin_analytics import exports, warehouse
 from pidgin_analytics.progress import shown_progress
 
 
@@ -74,7 +74,7 @@ def export(
     try:
         with (
             contextlib.chdir(PROJECT),
-            contextlib.closing(_opened()) as connection,
+            contextlib.closing(warehouse.connect()) as connection,
             shown_progress(quiet=quiet or as_json) as progress,
         ):
             progress(f"writing into {folder}")
@@ -91,7 +91,7 @@ def export(
                     experiments=experiments,
                     overwrite=overwrite,
                 )
-    except exports.ExportError as error:
+    except (exports.ExportError, warehouse.WarehouseError) as error:
         raise click.ClickException(printable(str(error))) from error
     except (duckdb.Error, OSError) as error:
         reason = str(error).splitlines()[0]
@@ -105,23 +105,3 @@ def export(
     for one in [] if quiet else exported:
         changes = f" ({one.changes})" if one.changes else ""
         say(f"{one.table}: {counted(one.rows, 'row')}, {one.path}{changes}")
-
-
-def _opened() -> duckdb.DuckDBPyConnection:
-    """Open the warehouse for reading only, with the memory that a build may take."""
-    warehouse = Path(settings.warehouse())
-    if not warehouse.exists():
-        raise exports.ExportError(
-            f"There is no warehouse {warehouse.absolute()}; dbt build makes it."
-        )
-    try:
-        return duckdb.connect(
-            str(warehouse),
-            read_only=True,
-            config={"memory_limit": settings.setting("PIDGIN_MEMORY_LIMIT", "4GB")},
-        )
-    except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise exports.ExportError(
-            f"The warehouse {warehouse.absolute()} cannot be opened: {reason}"
-        ) from error

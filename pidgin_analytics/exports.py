@@ -25,6 +25,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pidgin_analytics.sql_text import identifier, literal
+
 FORMATS = ("parquet", "csv", "xlsx", "convokit")
 WORKBOOK = "export.xlsx"
 CODEBOOK = ("codebook.csv", "codebook.md")
@@ -121,7 +123,7 @@ class Table:
     @property
     def sql(self) -> str:
         """Its name in SQL."""
-        return f"{_quoted(self.schema)}.{_quoted(self.name.rpartition('.')[2])}"
+        return f"{identifier(self.schema)}.{identifier(self.name.rpartition('.')[2])}"
 
     def has(self, column: str) -> bool:
         """Tell whether it has a column of this name."""
@@ -267,9 +269,11 @@ def _reading(
     connection: duckdb.DuckDBPyConnection,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Show the same state of the warehouse to every query."""
-    with contextlib.closing(connection.cursor()) as cursor:
-        cursor.execute("begin")
-        yield cursor
+    connection.execute("begin")
+    try:
+        yield connection
+    finally:
+        connection.execute("rollback")
 
 
 def known_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, Table]:
@@ -378,7 +382,7 @@ def _copy(
         options = CSV_OPTIONS
     query = _query(table, columns, experiments)
     ((rows,),) = cursor.execute(
-        f"copy ({query}) to {_literal(str(path))} ({options})", _values(experiments)
+        f"copy ({query}) to {literal(str(path))} ({options})", _values(experiments)
     ).fetchall()
     return int(rows)
 
@@ -388,7 +392,7 @@ CSV_OPTIONS = r"format csv, header, new_line '\r\n'"
 
 def csv_column(column: Column) -> str:
     """Write the SQL of a column as a CSV file holds it."""
-    name = _quoted(column.name)
+    name = identifier(column.name)
     if NUMBERS.fullmatch(column.type) or column.type in ("BOOLEAN", "DATE", "UUID"):
         return name
     if column.type == "TIMESTAMP WITH TIME ZONE":
@@ -397,21 +401,21 @@ def csv_column(column: Column) -> str:
         )
     text = _text(column)
     return (
-        f"if(regexp_matches({text}, {_literal(FORMULA)}), '''' || {text}, {text})"
+        f"if(regexp_matches({text}, {literal(FORMULA)}), '''' || {text}, {text})"
         f" as {name}"
     )
 
 
 def _text(column: Column) -> str:
     """Write the SQL of a column as text; what is nested as JSON."""
-    name = _quoted(column.name)
+    name = identifier(column.name)
     nested = NESTED.fullmatch(column.type)
     return f"cast({f'to_json({name})' if nested else name} as varchar)"
 
 
 def _query(table: Table, columns: str, experiments: Sequence[str]) -> str:
     """Write the query of a table's rows; the values that it takes are bound."""
-    order = ", ".join(_quoted(column) for column in ORDER if table.has(column))
+    order = ", ".join(identifier(column) for column in ORDER if table.has(column))
     return f"select {columns} {_from(table, experiments)}" + (
         f" order by {order}" if order else ""
     )
@@ -509,7 +513,7 @@ def _check_sheet(table: Table, rows: int) -> None:
 
 def sheet_column(column: Column) -> str:
     """Write the SQL of a column whose values a sheet can hold."""
-    name = _quoted(column.name)
+    name = identifier(column.name)
     if NUMBERS.fullmatch(column.type) or column.type in ("BOOLEAN", "DATE"):
         return name
     if column.type == "TIMESTAMP WITH TIME ZONE":
@@ -623,7 +627,7 @@ class Codebook:
             own.register("codebook", table)
             own.execute(
                 f"copy (select {', '.join(columns)} from codebook)"  # noqa: S608
-                f" to {_literal(str(folder / CODEBOOK[0]))} ({CSV_OPTIONS})"
+                f" to {literal(str(folder / CODEBOOK[0]))} ({CSV_OPTIONS})"
             )
 
     def markdown(self) -> str:
@@ -695,7 +699,7 @@ def _write_corpus(
             counts["utterances"] += 1
             has_researcher |= utterance["speaker"] == RESEARCHER
 
-    columns = ", ".join(_quoted(column.name) for column in parts["speakers"].columns)
+    columns = ", ".join(identifier(column.name) for column in parts["speakers"].columns)
     rows = _rows(
         cursor,
         f"select distinct on (conversation_id, agent_id) {columns}"  # noqa: S608
@@ -761,7 +765,7 @@ def _utterance_query(utterances: Table, condition: str) -> str:
     ConvoKit sorts by time, which must not contradict the order: an utterance is never
     earlier than the one before, and one without a time has that of the one before.
     """
-    columns = ", ".join(_quoted(column.name) for column in utterances.columns)
+    columns = ", ".join(identifier(column.name) for column in utterances.columns)
     return f"""
         with utterances as (
             select
@@ -892,13 +896,3 @@ def _version() -> str:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _quoted(name: str) -> str:
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'
-
-
-def _literal(text: str) -> str:
-    escaped = text.replace("'", "''")
-    return f"'{escaped}'"

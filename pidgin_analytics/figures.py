@@ -43,6 +43,7 @@ from pidgin_analytics.figure_charts import (
     configuration,
 )
 from pidgin_analytics.intervals import t_quantiles
+from pidgin_analytics.sql_text import literal
 from pidgin_analytics.warehouse import Snapshot, Warehouse
 
 if TYPE_CHECKING:
@@ -160,9 +161,8 @@ class Figure:
                 ).fetchall()
             )
             path = Path(folder, "rows.csv")
-            place = str(path).replace("'", "''")
             connection.execute(
-                f"copy (select {columns} from figure_rows) to '{place}'"  # noqa: S608
+                f"copy (select {columns} from figure_rows) to {literal(str(path))}"  # noqa: S608
                 f" ({exports.CSV_OPTIONS})"
             )
             return path.read_bytes()

@@ -19,6 +19,8 @@ from typing import Any
 
 import duckdb
 
+from pidgin_analytics.sql_text import identifier
+
 Json = dict[str, Any]
 Row = dict[str, Any]
 
@@ -187,7 +189,7 @@ def _read_sqlite(path: Path, is_quiet: bool, problems: _Problems) -> _Tables:
         ]
         tables = _Tables({})
         for name in names:
-            found = connection.execute(f"pragma table_info({_identifier(name)})")
+            found = connection.execute(f"pragma table_info({identifier(name)})")
             tables.columns[name] = [column[1] for column in found]
         # All of one moment, should somebody write.
         connection.execute("begin")
@@ -226,15 +228,11 @@ def _rows(
     table: str,
     columns: list[str],
 ) -> list[Row]:
-    chosen = ", ".join(map(_identifier, columns))
+    chosen = ", ".join(map(identifier, columns))
     found = connection.execute(
-        f"select {chosen} from {_identifier(table)} order by rowid"  # noqa: S608
+        f"select {chosen} from {identifier(table)} order by rowid"  # noqa: S608
     )
     return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _reader(

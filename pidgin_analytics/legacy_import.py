@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from pidgin_analytics import archives
 from pidgin_analytics.legacy import Conversation, Experiment, Json
+from pidgin_analytics.sql_text import literal
 
 # Where the logs of imported conversations would lie, below the output folder.
 FOLDER = "legacy"
@@ -92,34 +93,34 @@ class Held:
     forgotten: frozenset[str] = frozenset()
 
 
-def held_by(warehouse: Path, output_dir: str) -> Held:
+def held_by(connection: duckdb.DuckDBPyConnection, output_dir: str) -> Held:
     """Ask a warehouse what it holds; paths in it are relative to this folder.
 
     Raises:
         duckdb.Error: it cannot be read, or was built by another version.
     """
     ours = f"{output_dir}/{FOLDER}/"
-    with closing(duckdb.connect(str(warehouse), read_only=True)) as connection:
-        files = connection.execute(
-            "select conversation_id, is_archived and starts_with(source_file, ?),"
-            " event_count from intermediate.int_conversation_files",
-            [ours],
+    files = connection.execute(
+        "select conversation_id, is_archived and starts_with(source_file, ?),"
+        " event_count from intermediate.int_conversation_files",
+        [ours],
+    ).fetchall()
+    described = connection.execute(
+        "select distinct experiment_id"
+        " from staging.stg_pidgin__experiment_manifests"
+        " where not starts_with(source_file, ?)",
+        [ours],
+    ).fetchall()
+    # Most warehouses have no such table.
+    forgotten = [
+        name
+        for (table,) in connection.execute(
+            "select schema_name || '.' || table_name from duckdb_tables()"
+            " where schema_name = 'staging' and table_name = 'forgotten'"
+            " and database_name = current_database()"
         ).fetchall()
-        described = connection.execute(
-            "select distinct experiment_id"
-            " from staging.stg_pidgin__experiment_manifests"
-            " where not starts_with(source_file, ?)",
-            [ours],
-        ).fetchall()
-        # Most warehouses have no such table.
-        forgotten = [
-            name
-            for (table,) in connection.execute(
-                "select schema_name || '.' || table_name from duckdb_tables()"
-                " where schema_name = 'staging' and table_name = 'forgotten'"
-            ).fetchall()
-            for (name,) in connection.execute(f"select id from {table}").fetchall()  # noqa: S608
-        ]
+        for (name,) in connection.execute(f"select id from {table}").fetchall()  # noqa: S608
+    ]
     return Held(
         {name: events for name, is_imported, events in files if is_imported},
         frozenset(name for name, is_imported, _ in files if not is_imported),
@@ -210,8 +211,9 @@ def write_archive(archive: Path, experiment_id: str, files: list[_File]) -> int:
     rows = pa.Table.from_pylist(list(_rows(experiment_id, files)), ROW)
     with closing(duckdb.connect()) as connection:
         connection.register("archive_rows", rows)
-        place = str(part).replace("'", "''")
-        connection.execute(f"copy ({LINES}) to '{place}' ({archives.FORMAT_OPTIONS})")
+        connection.execute(
+            f"copy ({LINES}) to {literal(str(part))} ({archives.FORMAT_OPTIONS})"
+        )
     problem = archives.archive_problem(str(part))
     if problem:
         archives.remove_file(str(part))

@@ -38,7 +38,9 @@ def notebook(experiment: str, output: Path | None, overwrite: bool) -> None:
     from pidgin_analytics.command_line import printable, say
     from pidgin_analytics.figures import FigureError
 
-    path = str(Path(settings.PROJECT, settings.warehouse(settings.PROJECT)))
+    path = None
+    if not settings.is_lake():
+        path = str(Path(settings.PROJECT, settings.warehouse(settings.PROJECT)))
     try:
         with Warehouse(path) as warehouse, warehouse.snapshot() as snapshot:
             experiment_id, written = notebooks.notebook(snapshot, experiment, path)

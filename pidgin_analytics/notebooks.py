@@ -110,13 +110,14 @@ made if isinstance(made, str) else made.data
 """
 
 
-def notebook(warehouse: Snapshot, experiment: str, path: str) -> tuple[str, str]:
+def notebook(warehouse: Snapshot, experiment: str, path: str | None) -> tuple[str, str]:
     """Write a notebook of one experiment.
 
     Args:
         warehouse: What holds the experiment.
         experiment: Its id or name.
-        path: The file of the warehouse, which the notebook opens.
+        path: The file of the warehouse, which the notebook opens; None for what the
+            environment names when it is run.
 
     Returns:
         The experiment's id, and the notebook as JSON.
@@ -197,14 +198,14 @@ def notebook(warehouse: Snapshot, experiment: str, path: str) -> tuple[str, str]
     return experiment_id, json.dumps(document, indent=1) + "\n"
 
 
-def python_literal(text: str) -> str:
+def python_literal(text: str | None) -> str:
     """Write a text as Python does, in plain ASCII.
 
     Args:
-        text: Text from outside.
+        text: Text from outside, or None.
 
     Returns:
-        A literal of exactly this text.
+        A literal of exactly this.
     """
     return ascii(text)
 

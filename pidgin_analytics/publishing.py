@@ -18,6 +18,8 @@ from typing import Any
 
 import duckdb
 
+from pidgin_analytics.sql_text import literal
+
 # Of files that are copied within this process: see _opened.
 _descriptors: dict[Path, int] = {}
 CHUNK = 1 << 24
@@ -156,9 +158,8 @@ def published_digest(warehouse: str) -> str | None:
     """
     if not Path(warehouse).exists():
         return None
-    place = warehouse.replace("'", "''")
     with closing(duckdb.connect()) as connection, suppress(duckdb.Error):
-        connection.execute(f"attach '{place}' as published (read_only)")
+        connection.execute(f"attach {literal(warehouse)} as published (read_only)")
         found = connection.execute(
             "select digest from published.staging.published_state"
         ).fetchone()

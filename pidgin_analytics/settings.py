@@ -54,6 +54,11 @@ def archive_dir() -> str:
     return resolved_path(setting("PIDGIN_ARCHIVE_DIR", f"{output_dir()}/archive"))
 
 
+def is_lake() -> bool:
+    """Whether the warehouse is a lake: dbt's target, as the profile chooses it."""
+    return setting("PIDGIN_TARGET", "") == "lake"
+
+
 def warehouse(project: str = ".") -> str:
     """Return the file of the warehouse, as the profile does."""
     return warehouse_path(setting("PIDGIN_WAREHOUSE", WAREHOUSE), project)
@@ -66,6 +71,24 @@ def warehouse_path(setting: str, project: str = ".") -> str:
     """
     path = Path(setting)
     return str(Path(_resolved(str(path.parent), project)) / path.name)
+
+
+def lock_timeout(text: str) -> float:
+    """Read how many seconds to wait for a build that is under way.
+
+    Raises:
+        SettingError: it is no number of seconds.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < float("inf"):
+        raise SettingError(
+            f"PIDGIN_LOCK_TIMEOUT is {text}, which is no number of seconds; write one"
+            " such as 60."
+        )
+    return seconds
 
 
 def folder_problem(path: str) -> str | None:

@@ -1,8 +1,9 @@
 """Reads the warehouse from Python, also while builds publish new states of it.
 
-A green build puts a new file in the place of the old one. Whoever has the old one open
-keeps it, so each query looks first whether the file is still the same, and opens the
-new one if not. A state that nobody uses any more is closed.
+A green build puts a new file in the place of the old one, or publishes a new snapshot
+of the lake. Whoever has the old one open keeps it, so each query looks first whether it
+is still the newest, and opens the new one if not. A state that nobody uses any more is
+closed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tempfile
 import threading
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -28,11 +30,12 @@ from contextlib import (
     AbstractContextManager,
     ExitStack,
     asynccontextmanager,
+    closing,
     contextmanager,
     suppress,
 )
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -41,7 +44,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import duckdb
 from duckdb import DuckDBPyConnection, StatementType
 
-from pidgin_analytics import settings
+from pidgin_analytics import lake, settings
+from pidgin_analytics.sql_text import identifier, literal
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]
@@ -56,6 +60,7 @@ Row = dict[str, Any]
 # Names that DuckDB keeps for itself; it too adds `_db` to them.
 RESERVED = ("main", "memory", "system", "temp")
 CLOSED = "The warehouse is closed."
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Python objects are made while no other thread of Python runs, so few at a time.
 ROWS_AT_ONCE = 1_000
 # Of a query that found nothing, what is looked at.
@@ -159,45 +164,176 @@ class WarehouseError(Exception):
     """The warehouse cannot be asked; the message says why in one sentence."""
 
 
+class MissingWarehouseError(WarehouseError):
+    """No build has published anything there yet."""
+
+
 @dataclass(frozen=True)
 class PublishedState:
-    """What a build published, as far as the file tells.
+    """What a build published, as far as its place tells.
 
     Attributes:
-        path: The file of the warehouse, as an absolute path.
-        written_at: When the file was written, in UTC.
-        identity: Device, inode, time of writing in nanoseconds and size in bytes. Two
-            states differ in at least one of them.
+        path: The file of the warehouse, as an absolute path; None for a lake.
+        written_at: When it was published, in UTC.
+        identity: Of a file its device, inode, time of writing in nanoseconds and size
+            in bytes; of a lake the number of the snapshot and the time of publishing in
+            microseconds. Two states differ in at least one of them.
     """
 
-    path: Path
+    path: Path | None
     written_at: datetime
-    identity: tuple[int, int, int, int]
+    identity: tuple[int, ...]
 
 
-def _published_state(path: Path) -> PublishedState:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        raise WarehouseError(
-            f"There is no warehouse at {path}; run `dbt build`."
-        ) from None
-    except OSError as error:
-        raise _cannot_open(path, error) from error
-    return PublishedState(
-        path,
-        datetime.fromtimestamp(found.st_mtime, UTC),
-        (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size),
-    )
+class _Place(ABC):
+    """Where builds publish: a file or a lake."""
+
+    @abstractmethod
+    def published(self) -> PublishedState:
+        """Look which state is published now.
+
+        Raises:
+            WarehouseError: there is none, or it cannot be told.
+        """
+
+    @abstractmethod
+    def attach(self, connection: DuckDBPyConnection, state: PublishedState) -> str:
+        """Attach a state for reading only, and return the name of its database.
+
+        Raises:
+            duckdb.Error: it is not there any more, or no database.
+        """
+
+    @abstractmethod
+    def directories(self) -> list[str]:
+        """Return the folders that DuckDB reads the state from."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ask no more."""
+
+    def failed(self, error: Exception) -> WarehouseError:
+        """Make the error that says why the warehouse cannot be opened."""
+        reason = str(error).partition("\n")[0]
+        return WarehouseError(f"The warehouse {self} cannot be opened: {reason}")
 
 
-def _cannot_open(path: Path, error: Exception) -> WarehouseError:
-    reason = str(error).partition("\n")[0]
-    return WarehouseError(f"The warehouse {path} cannot be opened: {reason}")
+class _FilePlace(_Place):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    def published(self) -> PublishedState:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            raise MissingWarehouseError(
+                f"There is no warehouse at {self._path}; run `dbt build`."
+            ) from None
+        except OSError as error:
+            raise self.failed(error) from error
+        return PublishedState(
+            self._path,
+            datetime.fromtimestamp(found.st_mtime, UTC),
+            (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size),
+        )
+
+    def attach(
+        self,
+        connection: DuckDBPyConnection,
+        state: PublishedState,  # noqa: ARG002
+    ) -> str:
+        name = self._path.stem
+        name += "_db" if name.lower() in RESERVED else ""
+        # The type, lest DuckDB look for an extension that reads the file.
+        connection.execute(
+            f"attach {literal(str(self._path))} as {identifier(name)}"
+            " (read_only, type duckdb)"
+        )
+        return name
+
+    def directories(self) -> list[str]:
+        return []
+
+    def close(self) -> None:
+        pass
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+class _LakePlace(_Place):
+    def __init__(self, place: lake.Lake) -> None:
+        self._lake = place
+        self._reader = lake.Reader(place)
+
+    def __str__(self) -> str:
+        return str(self._lake)
+
+    def published(self) -> PublishedState:
+        try:
+            found = self._reader.published()
+        except lake.LakeError as error:
+            raise WarehouseError(str(error)) from error
+        if found is None:
+            raise MissingWarehouseError(
+                f"Nothing is published in {self._lake}; run `dbt build`."
+            )
+        moment = found.published_at.astimezone(UTC)
+        return PublishedState(
+            None,
+            moment,
+            (found.snapshot_id, (moment - EPOCH) // timedelta(microseconds=1)),
+        )
+
+    def attach(self, connection: DuckDBPyConnection, state: PublishedState) -> str:
+        try:
+            self._lake.attach(connection, snapshot_id=state.identity[0])
+        except lake.LakeError as error:
+            raise WarehouseError(str(error)) from error
+        return lake.ALIAS
+
+    def directories(self) -> list[str]:
+        return [self._lake.data]
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+def _place(path: str | os.PathLike[str] | None) -> _Place:
+    """Find the place: a file that is named, or what the environment says.
+
+    Raises:
+        WarehouseError: a setting of the lake is missing or none.
+    """
+    if path is None and settings.is_lake():
+        try:
+            return _LakePlace(lake.of_environment())
+        except lake.LakeError as error:
+            raise WarehouseError(str(error)) from error
+    if path is None:
+        path = Path(settings.PROJECT, settings.warehouse(settings.PROJECT))
+    # Absolute, so that the process may go elsewhere meanwhile.
+    return _FilePlace(Path(path).absolute())
+
+
+def connect(path: str | os.PathLike[str] | None = None) -> DuckDBPyConnection:
+    """Open what is published now with DuckDB, for what one SELECT cannot do.
+
+    Args:
+        path: A file; by default what the environment names, a file or a lake.
+
+    Returns:
+        A connection that finds tables by their plain names, cannot write them, and
+        takes as much memory as a build may.
+
+    Raises:
+        MissingWarehouseError: nothing is published there yet.
+        WarehouseError: it cannot be opened.
+    """
+    with closing(_place(path)) as place:
+        _, connection, name = _newest(place)
+    connection.execute(f"use {identifier(name)}")
+    return connection
 
 
 class _OpenState:
@@ -239,67 +375,77 @@ class _OpenState:
         return cursor
 
 
-def _open(path: Path) -> _OpenState:
-    """Open what is published now.
+def _newest(place: _Place) -> tuple[PublishedState, DuckDBPyConnection, str]:
+    """Open what is published now, and return its state and the name of its database.
 
     Raises:
         WarehouseError: it is missing, no database, or just being written.
     """
     while True:
-        state = _published_state(path)
+        state = place.published()
+        connection = duckdb.connect(
+            # Of a path that is open already, connect() would give the old state again.
+            ":memory:",
+            config={
+                "memory_limit": settings.setting("PIDGIN_MEMORY_LIMIT", "4GB"),
+                # Two databases must not share one. DuckDB makes and removes it.
+                "temp_directory": f"{tempfile.gettempdir()}/pidgin-{uuid.uuid4().hex}",
+            },
+        )
         try:
-            opened = _opened(state)
+            # A lake takes so long to open that DuckDB would tell how far it is.
+            connection.execute("set enable_progress_bar = false")
+            connection.execute("set global timezone = 'UTC'")
+            name = place.attach(connection, state)
+            newest = place.published()
         except duckdb.Error as error:
-            # A file that was replaced on the way is no reason to complain.
-            if _published_state(path).identity[:2] == state.identity[:2]:
-                raise _cannot_open(path, error) from error
+            connection.close()
+            # What was replaced on the way is no reason to complain; what is written in
+            # its place is.
+            if place.published().identity[:2] == state.identity[:2]:
+                raise place.failed(error) from error
             continue
-        if _published_state(path) == state:
-            return opened
-        opened.let_go()
+        except BaseException:
+            connection.close()
+            raise
+        if newest == state:
+            return state, connection, name
+        connection.close()
 
 
-def _opened(state: PublishedState) -> _OpenState:
-    connection = duckdb.connect(
-        # Of a path that is open already, connect() would give the old state again.
-        ":memory:",
-        config={
-            "memory_limit": settings.setting("PIDGIN_MEMORY_LIMIT", "4GB"),
-            # Two databases must not share one. DuckDB makes and removes it.
-            "temp_directory": f"{tempfile.gettempdir()}/pidgin-{uuid.uuid4().hex}",
-        },
-    )
+def _open(place: _Place) -> _OpenState:
+    """Open what is published now so that a query can do nothing but read it.
+
+    Raises:
+        WarehouseError: it is missing, no database, or just being written.
+    """
+    state, connection, name = _newest(place)
     try:
-        stem = state.path.stem
-        stem += "_db" if stem.lower() in RESERVED else ""
-        name = '"' + stem.replace('"', '""') + '"'
-        path = _literal(str(state.path))
-        # The type, lest DuckDB look for an extension that reads the file.
-        connection.execute(f"attach {path} as {name} (read_only, type duckdb)")
-        archives = ", ".join(map(_literal, _archives(connection, stem, name)))
+        archives = ", ".join(map(literal, _archives(connection, name)))
+        directories = ", ".join(map(literal, place.directories()))
         # In this order: each of them takes away what the ones before need.
-        connection.execute("set global timezone = 'UTC'")
         connection.execute(f"set allowed_paths = [{archives}]")
+        connection.execute(f"set allowed_directories = [{directories}]")
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
     except BaseException:
         connection.close()
         raise
-    return _OpenState(state, connection, name)
+    return _OpenState(state, connection, identifier(name))
 
 
-def _archives(connection: DuckDBPyConnection, stem: str, name: str) -> list[str]:
+def _archives(connection: DuckDBPyConnection, name: str) -> list[str]:
     """Return the files that views of the warehouse read: `events`, of archives."""
     if not connection.execute(
         "select 1 from duckdb_tables() where database_name = ?"
         " and schema_name = 'staging' and table_name = 'stg_archive__archives'",
-        [stem],
+        [name],
     ).fetchall():
         return []
     return [
         path
         for (path,) in connection.execute(
-            f"select source_file from {name}.staging.stg_archive__archives"  # noqa: S608
+            f"select source_file from {identifier(name)}.staging.stg_archive__archives"  # noqa: S608
             " where problem is null"
         ).fetchall()
     ]
@@ -614,12 +760,12 @@ class Warehouse(_Reader):
 
         Args:
             path: The file. By default that of ``PIDGIN_WAREHOUSE``, which is relative
-                to the project, as for dbt.
+                to the project, as for dbt; with ``PIDGIN_TARGET=lake`` the lake.
+
+        Raises:
+            WarehouseError: a setting of the lake is missing or none.
         """
-        if path is None:
-            path = Path(settings.PROJECT, settings.warehouse(settings.PROJECT))
-        # Absolute, so that the process may go elsewhere meanwhile.
-        self._path = Path(path).absolute()
+        self._place = _place(path)
         self._opened: _OpenState | None = None
         self._is_closed = False
         self._lock = threading.Lock()
@@ -649,6 +795,7 @@ class Warehouse(_Reader):
             if self._opened is not None:
                 self._opened.let_go()
                 self._opened = None
+        self._place.close()
 
     @contextmanager
     def _held(self) -> Iterator[_OpenState]:
@@ -660,7 +807,7 @@ class Warehouse(_Reader):
     def _newest(self) -> _OpenState:
         state = self._published()
         if self._opened is None or self._opened.state != state:
-            newest = _open(self._path)
+            newest = _open(self._place)
             if self._opened is not None:
                 self._opened.let_go()
             self._opened = newest
@@ -669,7 +816,7 @@ class Warehouse(_Reader):
     def _published(self) -> PublishedState:
         if self._is_closed:
             raise WarehouseError(CLOSED)
-        return _published_state(self._path)
+        return self._place.published()
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -694,7 +841,7 @@ class Warehouse(_Reader):
 
     def _updates(self, seen: PublishedState, every: float) -> Generator[PublishedState]:
         while not self._is_closed:
-            state = _published_state(self._path)
+            state = self._place.published()
             if state != seen:
                 yield (seen := state)
             time.sleep(every)
@@ -878,7 +1025,7 @@ class AsyncWarehouse(_AsyncReader):
         """Name the file; it is opened by ``async with`` or by the first query.
 
         Args:
-            path: The file. By default that of ``PIDGIN_WAREHOUSE``.
+            path: As for ``Warehouse``.
             threads: How many queries run at once; the others wait for their turn.
         """
         self._warehouse = Warehouse(path)
@@ -935,13 +1082,13 @@ class AsyncWarehouse(_AsyncReader):
         quick succession only the last is told. It ends when the warehouse is closed.
 
         Args:
-            every: Seconds between two looks at the file.
+            every: Seconds between two looks.
 
         Yields:
             Each new state. A query after it sees that state or a later one.
 
         Raises:
-            WarehouseError: the warehouse is closed already, or its file is gone.
+            WarehouseError: the warehouse is closed already, or gone.
         """
         return self._updates(self._warehouse._published(), every)
 
@@ -949,7 +1096,8 @@ class AsyncWarehouse(_AsyncReader):
         self, seen: PublishedState, every: float
     ) -> AsyncGenerator[PublishedState, None]:
         while not self._warehouse._is_closed:
-            state = _published_state(seen.path)
+            # Of a lake it is asked over the network.
+            state = await asyncio.to_thread(self._warehouse._place.published)
             if state != seen:
                 yield (seen := state)
             await asyncio.sleep(every)

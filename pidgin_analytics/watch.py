@@ -23,10 +23,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
-from pidgin_analytics import publishing, settings
+from pidgin_analytics import lake, publishing, settings
+from pidgin_analytics.dbt_plugin import close_connections
 from pidgin_analytics.warehouse import Warehouse, WarehouseError
 from pidgin_analytics.watch_files import Files, Folder, Schedule, project_files
 from pidgin_analytics.watch_view import (
@@ -141,15 +141,35 @@ class Stop:
             self._can_interrupt = False
 
 
-@contextlib.contextmanager
-def only_one(warehouse: Path) -> Iterator[None]:
+def only_one(warehouse: Path | None) -> contextlib.AbstractContextManager[None]:
     """Keep other watches of the same warehouse out.
 
-    The lock goes with the process, however that ends; the file stays.
+    Args:
+        warehouse: The file; None for the lake of the environment.
 
     Raises:
-        WatchError: another process watches it, or the file cannot be written.
+        WatchError: when it begins, if another process watches it, or the lock cannot be
+            had.
     """
+    return _only_one_of_lake() if warehouse is None else _only_one_of_file(warehouse)
+
+
+@contextlib.contextmanager
+def _only_one_of_lake() -> Iterator[None]:
+    try:
+        place = lake.of_environment()
+        lock = lake.Lock(place, "watch")
+    except lake.LakeError as error:
+        raise WatchError(str(error)) from error
+    with contextlib.closing(lock):
+        if not lock.take():
+            raise WatchError(f"{lock.owner()} watches {place} already.")
+        yield
+
+
+@contextlib.contextmanager
+def _only_one_of_file(warehouse: Path) -> Iterator[None]:
+    # The lock goes with the process, however that ends; the file stays.
     place = publishing.working_file(warehouse).with_name("watch.lock")
     with contextlib.ExitStack() as stack:
         try:
@@ -209,9 +229,9 @@ class Refresher:
             self._can_select = outcome.error is None and outcome.is_whole
             return outcome
         finally:
-            # The lock on the working file goes with the connection, and what an error
-            # passed through holds on to that.
-            DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+            # The lock on the file or the lake goes with the connection, and
+            # what an error passed through holds on to that.
+            close_connections()
             gc.collect()
 
     def _build(self, say: Callable[[str], None], *selection: str) -> Outcome:
@@ -264,7 +284,7 @@ def one_line(text: str) -> str:
     return line if len(line) <= LONGEST_ERROR else f"{line[:LONGEST_ERROR]} …"
 
 
-def holdings(warehouse: Path) -> Holdings | None:
+def holdings(warehouse: Path | None) -> Holdings | None:
     """Ask the published warehouse what it holds; None if it cannot be asked."""
     try:
         with Warehouse(warehouse) as opened, opened.snapshot() as snapshot:
@@ -297,7 +317,9 @@ class Watch:
         """
         self._display = display
         self._clock = clock
-        self._warehouse = Path(settings.warehouse()).absolute()
+        self._warehouse = (
+            None if settings.is_lake() else Path(settings.warehouse()).absolute()
+        )
         self._output_dir = settings.output_dir()
         self._schedule = Schedule(interval)
         self._refresher = Refresher()
@@ -318,7 +340,7 @@ class Watch:
                 Started(
                     os.getpid(),
                     str(Path(self._output_dir).absolute()),
-                    str(self._warehouse),
+                    str(self._warehouse or lake.of_environment()),
                     None if is_once else self._schedule.interval,
                 )
             )

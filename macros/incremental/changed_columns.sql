@@ -175,9 +175,10 @@
 {% macro reshape_store(node, table) %}
     {%- set columns = [] -%}
     {%- for column in node.columns.values() -%}
-        {%- do columns.append(([column.name, column.data_type] + (
-            column.constraints | selectattr('type', 'equalto', 'custom') | map(attribute='expression') | list
-        )) | join(' ')) -%}
+        {%- set compressions = column.constraints | selectattr('type', 'equalto', 'custom') | map(attribute='expression') | list -%}
+        {%- do columns.append(
+            ([column.name, column.data_type] + (compressions if not is_lake() else [])) | join(' ')
+        ) -%}
     {%- endfor -%}
     {%- set reshaped = sql_identifier(node.schema) ~ '.' ~ sql_identifier(node.alias ~ '__reshaped') -%}
     begin transaction;

@@ -33,7 +33,8 @@
             'comment on ' ~ ('view ' if is_view else 'table ') ~ relation ~ ' is '
             ~ sql_string(node.description | trim)
         ) -%}
-        {%- for column in node.columns.values() -%}
+        {#- DuckLake keeps none on the columns of a view. -#}
+        {%- for column in node.columns.values() if not (is_view and is_lake()) -%}
             {%- do statements.append(
                 'comment on column ' ~ relation ~ '.' ~ adapter.quote(column.name) ~ ' is '
                 ~ sql_string(column.description | trim)

@@ -232,11 +232,15 @@
 {% endmacro %}
 
 {#- Before a build: what is noted of the relations that stand, and what decides about all of them, the
-    project's files and settings, DuckDB, and the command's own variables. -#}
+    project's files and settings, DuckDB, and the command's own variables. One value for all of it, by
+    which a published state is known, is that of the view beside it. -#}
 {% macro read_noted_relations() %}
     {%- do run_query(
         "create schema if not exists staging; create table if not exists staging.relations"
-        ~ " (name varchar, definition varchar, inputs varchar, content varchar)"
+        ~ " (name varchar, definition varchar, inputs varchar, content varchar);"
+        ~ " create view if not exists staging.relations_digest as"
+        ~ " select md5(string_agg(concat_ws(' ', name, definition, inputs, content), chr(10) order by name)) as digest"
+        ~ " from staging.relations"
     ) -%}
     {%- set relations = {} -%}
     {%- for row in run_query("from staging.relations").rows -%}

@@ -43,13 +43,13 @@
     {%- endif -%}
     {%- if (as_of | length > 0) != is_past_warehouse() -%}
         {{ exceptions.raise_compiler_error(
-            "The warehouse " ~ warehouse_path() ~ " is " ~ ("of" if is_past_warehouse() else "not of")
+            "The warehouse " ~ warehouse_name() ~ " is " ~ ("of" if is_past_warehouse() else "not of")
             ~ " a past moment, and as_of is " ~ (as_of or "not set") ~ "; set it with --vars."
         ) }}
     {%- endif -%}
     {%- do check_output_dir(folder) -%}
     {%- if as_of -%}
-        {{ log("As of " ~ as_of ~ ", in " ~ warehouse_path() ~ ".", info = true) }}
+        {{ log("As of " ~ as_of ~ ", in " ~ warehouse_name() ~ ".", info = true) }}
     {%- endif -%}
 {% endmacro %}
 
@@ -102,7 +102,7 @@
                 {{ log(printable("The tables showed " ~ shown ~ " and show " ~ folder ~ " from now on."), info = true) }}
             {%- else -%}
                 {{ exceptions.raise_compiler_error(printable(
-                    "The warehouse " ~ warehouse_path() ~ " holds " ~ others['conversations'] ~ " conversations of "
+                    "The warehouse " ~ warehouse_name() ~ " holds " ~ others['conversations'] ~ " conversations of "
                     ~ shown ~ ", and PIDGIN_OUTPUT_DIR is now " ~ folder ~ ". Name another PIDGIN_WAREHOUSE for it, or switch"
                     ~ " this one with dbt build --vars '{switch_output_dir: true}': what it has read of "
                     ~ shown ~ " stays in it, and comes back when you switch back."

@@ -10,26 +10,35 @@
     {#- What the selection refresh may leave out from now on. -#}
     {%- do note_relation('whole', graph.pidgin_code) -%}
     {%- do write_notes() -%}
-    {%- set warehouse = warehouse_path() -%}
-    {%- set digest = run_query(
-        "select md5(string_agg(concat_ws(' ', name, definition, inputs, content), chr(10) order by name)) from staging.relations"
-    ).rows[0][0] -%}
-    {%- if digest == run_query("select published_digest(" ~ sql_string(warehouse) ~ ")").rows[0][0] -%}
+    {%- set digest = run_query("select digest from staging.relations_digest").rows[0][0] -%}
+    {%- set published_digest = "published_snapshot_digest()" if is_lake() else "published_digest(" ~ sql_string(warehouse_path()) ~ ")" -%}
+    {%- if digest == run_query("select " ~ published_digest).rows[0][0] -%}
         {{- return("unchanged") -}}
     {%- endif -%}
+    {%- set problem = publish_snapshot(digest) if is_lake() else publish_file(digest) -%}
+    {%- if problem -%}
+        {{ exceptions.raise_compiler_error(printable(
+            "The build is green, but " ~ warehouse_name() ~ " could not be replaced (" ~ problem
+            ~ "), and stays as it was. The next dbt build tries again."
+        )) }}
+    {%- endif -%}
+    {{- return("published") -}}
+{% endmacro %}
+
+{#- Notes the present snapshot of a lake as the one that people read; returns what kept it from that, if
+    anything did. -#}
+{% macro publish_snapshot(digest) %}
+    {{- return(run_query("select publish_snapshot(" ~ sql_string(digest) ~ ")").rows[0][0]) -}}
+{% endmacro %}
+
+{#- Puts a copy of the file that was built into the place of the one that people open, likewise. -#}
+{% macro publish_file(digest) %}
     {%- do run_query(
         "begin; create or replace table staging.published_state as select " ~ sql_string(digest)
         ~ " as digest, now() as published_at; commit"
     ) -%}
     {%- do run_query("checkpoint") -%}
-    {%- set problem = run_query("select publish(" ~ sql_string(warehouse) ~ ")").rows[0][0] -%}
-    {%- if problem -%}
-        {{ exceptions.raise_compiler_error(printable(
-            "The build is green, but " ~ warehouse ~ " could not be replaced (" ~ problem
-            ~ "), and stays as it was. The next dbt build tries again."
-        )) }}
-    {%- endif -%}
-    {{- return("published") -}}
+    {{- return(run_query("select publish(" ~ sql_string(warehouse_path()) ~ ")").rows[0][0]) -}}
 {% endmacro %}
 
 {#- Why a build is not published: only a whole green one is. -#}

@@ -25,7 +25,7 @@
         {%- do say(reading_summary(tables, counts[4])) -%}
     {%- endif -%}
     {%- if outcome or tables -%}
-        {%- do say("Warehouse: " ~ warehouse_path() ~ (", " ~ outcome if outcome else "") ~ ".") -%}
+        {%- do say("Warehouse: " ~ warehouse_name() ~ (", " ~ outcome if outcome else "") ~ ".") -%}
     {%- endif -%}
     {%- if tables -%}
         {%- do say("Begin with: select * from analysis.conversations; questions and their SQL: docs/questions.md.") -%}

@@ -15,14 +15,15 @@
     {{ 'if(' ~ moment ~ ' <= ' ~ as_of ~ ', ' ~ value ~ ', null)' if as_of else value }}
 {%- endmacro %}
 
-{#- Whether the warehouse shows a past moment; the profile names its file so. -#}
+{#- Whether the warehouse shows a past moment; the profile names its file so. A lake is chosen by that
+    moment. -#}
 {% macro is_past_warehouse() %}
-    {{- return('_as_of_' in target.path.split('/')[-1]) -}}
+    {{- return(var('as_of', '') | string | length > 0 if is_lake() else '_as_of_' in target.path.split('/')[-1]) -}}
 {% endmacro %}
 
 {#- Archives hold what there is now, and so no operation on them begins with the past. -#}
 {% macro insist_on_the_present() %}
     {%- if is_past_warehouse() -%}
-        {{ exceptions.raise_compiler_error(warehouse_path() ~ " shows a past moment; go to the warehouse of the present.") }}
+        {{ exceptions.raise_compiler_error(warehouse_name() ~ " shows a past moment; go to the warehouse of the present.") }}
     {%- endif -%}
 {% endmacro %}

@@ -25,7 +25,8 @@ conversation_files as (
         min(archived_experiment_id) as archived_experiment_id,
         -- A sum, because it does not depend on the order of rows; line numbers and times
         -- make it depend on the order of events.
-        sum(hash(event_id, line_position, timestamp)) as content_hash
+        -- Hashed once more, because a lake keeps a sum of hashes as a rounded number.
+        hash(sum(hash(event_id, line_position, timestamp))) as content_hash
 
     from events
 

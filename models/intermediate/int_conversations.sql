@@ -71,7 +71,7 @@ conversations as (
                 file_order := conversation_files.file_order
             )
         ) as first_file,
-        sum(conversation_files.event_count) as event_count,
+        cast(sum(conversation_files.event_count) as bigint) as event_count,
         min(conversation_files.logged_experiment_id) as logged_experiment_id,
         min(conversation_files.first_event_at) as first_event_at,
         max(conversation_files.last_event_at) as last_event_at,

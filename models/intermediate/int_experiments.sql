@@ -48,7 +48,8 @@ experiment_conversations as (
         count(*) as conversation_count,
         bool_and(experiment_id_source = 'folder') as is_from_folder,
         bool_and(is_archived) as is_archived,
-        sum(hash(conversation_id, fingerprint)) as content_hash
+        -- Hashed once more, because a lake keeps a sum of hashes as a rounded number.
+        hash(sum(hash(conversation_id, fingerprint))) as content_hash
 
     from conversations
 

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from pidgin_analytics.site.catalog import Relation
+from pidgin_analytics.sql_text import identifier
 
 BINS = 16
 # So many different values are shown each; of more, the most frequent.
@@ -70,7 +71,7 @@ def distributions(
         relation: A table or view. What is not in the warehouse has no distributions.
     """
     cursor = connection.cursor()
-    place = f"{quoted(relation.schema)}.{quoted(relation.alias)}"
+    place = f"{identifier(relation.schema)}.{identifier(relation.alias)}"
     try:
         # Once, because a view would be computed for each column.
         cursor.execute(
@@ -90,7 +91,7 @@ def distributions(
 def _distribution(
     cursor: duckdb.DuckDBPyConnection, name: str, kind: str
 ) -> Distribution:
-    column = quoted(name)
+    column = identifier(name)
     rows, values = _row(
         cursor,
         f"select count(*), count({column}) from shown",  # noqa: S608
@@ -212,9 +213,3 @@ def _row(cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
     row = cursor.execute(query).fetchone()
     assert row is not None  # noqa: S101
     return row
-
-
-def quoted(name: str) -> str:
-    """Quote the name of a table or column."""
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'

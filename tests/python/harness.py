@@ -135,8 +135,9 @@ class Project:
     def dbt(self, *command: str) -> Outcome:
         """Run a dbt command inside this process, which saves dbt's start-up time."""
         # Late, because it takes seconds and not every test module needs it.
-        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
         from dbt.cli.main import dbtRunner
+
+        from pidgin_analytics.dbt_plugin import close_connections
 
         messages: list[str] = []
         errors: list[str] = []
@@ -166,8 +167,8 @@ class Project:
                 runner = dbtRunner(self._manifest(command), callbacks=[note])
                 result = runner.invoke(arguments)
             finally:
-                # dbt keeps the warehouse open, and with it the lock on the file.
-                DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+                # dbt keeps the warehouse open, and with it the lock on it.
+                close_connections()
         success = result.success
         if result.exception is not None:
             errors.append(str(result.exception))

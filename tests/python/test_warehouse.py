@@ -761,18 +761,18 @@ def test_a_file_that_is_replaced_while_it_is_opened(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is opened again, also where the first try failed."""
-    real = warehouse._opened
+    real = warehouse._FilePlace.attach
     tries = []
 
-    def opened(state: PublishedState) -> Any:
+    def attach(place: Any, connection: Any, state: PublishedState) -> Any:
         tries.append(state)
         if len(tries) < 4:
             publish(path, 1 + len(tries))
         if len(tries) == 2:
             raise duckdb.IOException("torn")
-        return real(state)
+        return real(place, connection, state)
 
-    monkeypatch.setattr(warehouse, "_opened", opened)
+    monkeypatch.setattr(warehouse._FilePlace, "attach", attach)
     files = open_files()
     with Warehouse(path) as opened_last:
         with opened_last.snapshot() as held:

@@ -70,7 +70,7 @@ conversation_totals as (
         sum(conversations.turn_count) as turn_count,
         min(conversations.started_at) as started_at,
         max(conversations.last_event_at) as last_event_at,
-        sum(hash(conversations.conversation_id, conversations.fingerprint)) as content_hash
+        hash(sum(hash(conversations.conversation_id, conversations.fingerprint))) as content_hash
 
     from conversations
 
@@ -122,8 +122,11 @@ select
     coalesce(manifest_created_at, started_at) as created_at,
     started_at,
     last_event_at,
-    -- Archives of older versions hold whatever time an event claimed.
-    try(last_event_at - started_at) as duration,
+    -- Archives of older versions hold whatever time an event claimed. In whole milliseconds, since
+    -- a lake keeps no parts of them.
+    try(
+        date_trunc('millisecond', last_event_at) - date_trunc('millisecond', started_at)
+    ) as duration,
     status,
     manifest_status,
     manifest_error,

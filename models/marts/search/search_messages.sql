@@ -2,19 +2,22 @@
     config(
         materialized = 'table_function',
         parameters = [
-            'query', 'max_hits := null', 'of_experiment := null', 'of_model := null',
-            'of_agent := null', 'from_turn := null', 'to_turn := null', 'since := null',
-            "marks := ['«', '»']",
+            'query', 'max_hits := -1', "of_experiment := ''", "of_model := ''",
+            "of_agent := ''", 'from_turn := -1', 'to_turn := -1', "since := '-infinity'",
+            "marks := '«»'",
         ],
         contract = {'enforced': false},
     )
 }}
+
+{#- Parameters have no NULL and no list by default: DuckLake cannot read those back. -#}
 
 {#- Tables are read where they are needed: of an import for two uses DuckDB copies all columns.
 
     What the text of a query rules out stays out of the plan, since DuckDB has that text when it
     plans: most queries are words, and a plan for all that could be asked takes longer than these. -#}
 {%- set asks_for_parts_of_words = "(contains(query, '*') or strlen(query) > length(query))" -%}
+{%- set asks_for_a_time = "coalesce(cast(since as varchar), '-infinity') != '-infinity'" -%}
 {%- set excludes_something = "contains(query, '-')" -%}
 {#- More than words with spaces between them, a `-` before one and a `*` behind. -#}
 {%- set asks_for_more_than_words = "regexp_matches(query, '[^A-Za-z0-9_ *-]|[*][^ ]|[^ -]-')" -%}
@@ -361,8 +364,8 @@ likely_texts as (
 
     where
         -- noqa: disable=RF02
-        (from_turn is null or term_uses.turn_number >= from_turn)
-        and (to_turn is null or term_uses.turn_number <= to_turn)
+        term_uses.turn_number >= coalesce(from_turn, -1)
+        and (coalesce(to_turn, -1) < 0 or term_uses.turn_number <= to_turn)
         -- noqa: enable=RF02
 
 ),
@@ -425,19 +428,19 @@ owners as (
         postings.fingerprint >= 0
         -- noqa: disable=RF02
         and (
-            of_experiment is null
+            coalesce(of_experiment, '') = ''
             or conversations.experiment_id = of_experiment
             or experiments.name = of_experiment
         )
         and (
-            of_model is null
+            coalesce(of_model, '') = ''
             or of_model = if(
                 postings.agent_id = 'agent_a',
                 conversations.agent_a_model,
                 conversations.agent_b_model
             )
         )
-        and (of_agent is null or postings.agent_id = of_agent)
+        and coalesce(of_agent, '') in ('', postings.agent_id)
         -- noqa: enable=RF02
 
 ),
@@ -604,7 +607,7 @@ refused_texts as (
     from {{ ref('messages') }}
 
     where
-        since is not null
+        {{ asks_for_a_time }}
         and (sent_at >= since) is not true
 
     union all
@@ -616,7 +619,7 @@ refused_texts as (
     from {{ ref('thinking_traces') }}
 
     where
-        since is not null
+        {{ asks_for_a_time }}
         and (thought_at >= since) is not true
 
 ),
@@ -652,7 +655,7 @@ hits as materialized (
     order by score desc, conversation_id asc, turn_number asc, agent_id asc, text_kind asc
 
     -- noqa: disable=RF02
-    limit if(max_hits < 0, 0, cast(floor(cast(max_hits as double)) as bigint))
+    limit if(max_hits < 0, null, cast(floor(cast(max_hits as double)) as bigint))
     -- noqa: enable=RF02
 
 ),
