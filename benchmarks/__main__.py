@@ -10,6 +10,8 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from lake_servers import MissingProgramError
+
 from benchmarks import shapes
 from benchmarks.lab import Lab, Options
 from benchmarks.lakes import catalog, lake
@@ -76,7 +78,10 @@ def main() -> None:
         lab = Lab(options, results, folder)
         for part in parts:
             begin = time.perf_counter()
-            PARTS[part](lab)
+            try:
+                PARTS[part](lab)
+            except MissingProgramError as error:
+                results.left_out.append(f"{part}: {error}")
             # After each part: what a long run has found survives its end.
             results.write(arguments.results / name)
             print(f"{part}: {time.perf_counter() - begin:.0f} s", flush=True)

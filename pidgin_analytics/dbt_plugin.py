@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
 from pidgin_analytics import archives, embeddings, lake, logs, publishing, settings
+from pidgin_analytics.in_memory import in_memory, temporary_folder
 from pidgin_analytics.sql_text import identifier, literal
 
 # With the types of what they take and give.
@@ -79,11 +80,13 @@ def is_moment(text: str) -> bool:
     return is_finite is True
 
 
-def copy_stores(source: Path, target: Path, config: dict[str, Any]) -> None:
+def copy_stores(
+    attach: Callable[[DuckDBPyConnection], None], target: Path, config: dict[str, Any]
+) -> None:
     """Begin a warehouse with what another one has read, and nothing made of that.
 
     Args:
-        source: A warehouse, which nobody may write meanwhile.
+        attach: Attaches the other one as ``source``; nobody may write it meanwhile.
         target: The one to begin. It is there once it is whole, instead of what was.
         config: DuckDB's settings of a new file.
 
@@ -95,8 +98,8 @@ def copy_stores(source: Path, target: Path, config: dict[str, Any]) -> None:
     for path in (part, publishing.log_of(part)):
         path.unlink(missing_ok=True)
     with closing(duckdb.connect(str(part), config=config)) as connection:
-        connection.execute(f"attach {literal(str(source))} as source (read_only)")
         ((name,),) = connection.execute("select current_database()").fetchall()
+        attach(connection)
         copy_store_tables(connection, "source", name)
         connection.execute("detach source; checkpoint")
     # That of what was there before would be taken for this one's.
@@ -119,7 +122,7 @@ def copy_lake_stores(present: lake.Lake, past: lake.Lake) -> None:
         published = reader.published()
     if published is None:
         return
-    with closing(duckdb.connect()) as connection:
+    with closing(in_memory()) as connection:
         past.attach(connection, "past")
         with suppress(duckdb.CatalogException):
             if connection.execute(
@@ -159,6 +162,15 @@ def copy_store_tables(connection: DuckDBPyConnection, source: str, target: str) 
         )
 
 
+def attach_file(connection: DuckDBPyConnection, file: Path) -> None:
+    """Attach a warehouse as ``source``, to read it.
+
+    Raises:
+        duckdb.Error: it cannot be read now.
+    """
+    connection.execute(f"attach {literal(str(file))} as source (read_only)")
+
+
 # Keeps other machines from building this process's lake, once it has begun to.
 _builder: lake.Builder | None = None
 
@@ -180,7 +192,7 @@ def _one_sentence(beginning: str) -> Iterator[None]:
     except (publishing.WarehouseInUseError, lake.LakeError) as error:
         raise DbtRuntimeError(str(error)) from None
     except (OSError, duckdb.Error) as error:
-        raise DbtRuntimeError(f"{beginning}: {error}") from error
+        raise DbtRuntimeError(f"{beginning}: {lake.one_line(error)}") from error
 
 
 class Plugin(BasePlugin):
@@ -224,11 +236,11 @@ class Plugin(BasePlugin):
             )
         _check_memory_limit((creds.settings or {}).get("memory_limit"))
         if self._is_lake:
-            self._begin_lake()
+            self._begin_lake(config)
         else:
             self._begin_file(creds, config)
 
-    def _begin_lake(self) -> None:
+    def _begin_lake(self, config: dict[str, Any]) -> None:
         global _builder
         with _one_sentence("The lake cannot be built"):
             place = lake.of_environment(self._as_of)
@@ -237,8 +249,8 @@ class Plugin(BasePlugin):
             _builder = lake.Builder(place, self._lock_timeout, _say)
             # dbt attaches it next, but prints what goes wrong there as an error of its
             # own.
-            with closing(duckdb.connect()) as connection:
-                place.attach(connection)
+            _builder.begin()
+            config["temp_directory"] = temporary_folder()
             if self._as_of:
                 copy_lake_stores(lake.of_environment(), place)
 
@@ -255,7 +267,11 @@ class Plugin(BasePlugin):
                 if working.exists():
                     self._open(working, config).close()
                 with _one_sentence(f"as_of begins with {self._present}, and cannot"):
-                    copy_stores(self._present, working, config)
+                    copy_stores(
+                        lambda connection: attach_file(connection, self._present),
+                        working,
+                        config,
+                    )
             self._opened = self._open(working, config)
             publishing.remove_leftovers(warehouse)
 
@@ -283,6 +299,7 @@ class Plugin(BasePlugin):
             _builder.lake.prepare(conn)
             functions += [
                 (_builder.lake_name, [], "VARCHAR"),
+                (_builder.holds_lock, [], "BOOLEAN"),
                 (_builder.published_snapshot_digest, [], "VARCHAR"),
                 (_builder.publish_snapshot, ["VARCHAR"], "VARCHAR"),
             ]

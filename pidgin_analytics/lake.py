@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +25,7 @@ from urllib.parse import urlsplit
 import duckdb
 
 from pidgin_analytics import settings
+from pidgin_analytics.in_memory import in_memory
 from pidgin_analytics.publishing import WarehouseInUseError
 from pidgin_analytics.sql_text import identifier, literal
 
@@ -33,14 +36,19 @@ if TYPE_CHECKING:
 ALIAS = "pidgin"
 NAME = "pidgin"
 EXTRA = "pip install '.[lake]'"
-# A machine that is gone without a word loses its lock after about a minute.
+# A machine that is gone without a word loses its lock after about a minute, and who
+# waits for a server that is gone notices as soon. The session with the lock is idle for
+# as long as a build takes.
 KEEPALIVE = {
     "keepalives_idle": 20,
     "keepalives_interval": 10,
     "keepalives_count": 3,
-    "options": "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10"
-    " -c tcp_keepalives_count=3",
+    "tcp_user_timeout": 60_000,
 }
+OPTIONS = (
+    "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+    " -c idle_session_timeout=0"
+)
 
 PUBLISHED = """
     select snapshot_id, digest, published_at
@@ -129,14 +137,17 @@ class Lake:
         """
         driver = _imported("psycopg")
         place = f"process {os.getpid()} on {socket.gethostname()}"
+        parts = driver.conninfo.conninfo_to_dict(self.catalog)
+        given = {
+            "connect_timeout": 10,
+            **KEEPALIVE,
+            **parts,
+            "options": f"{parts.get('options', '')} {OPTIONS}".strip(),
+            "application_name": f"pidgin-analytics {role}, {place}"[:63],
+        }
         try:
             connection: psycopg.Connection[Any] = driver.connect(
-                self.catalog,
-                password=self.password,
-                autocommit=True,
-                connect_timeout=10,
-                application_name=f"pidgin-analytics {role}, {place}"[:63],
-                **KEEPALIVE,
+                **given, password=self.password, autocommit=True
             )
         except driver.Error as error:
             raise LakeError(
@@ -218,7 +229,9 @@ def of_environment(as_of: str = "") -> Lake:
             )
     driver = _imported("psycopg")
     try:
-        parts = driver.conninfo.conninfo_to_dict(catalog.removeprefix("postgres:"))
+        # As DuckLake has it, too, but not the first part of an address.
+        catalog = re.sub("^postgres:(?!//)", "", catalog)
+        parts = driver.conninfo.conninfo_to_dict(catalog)
     except driver.Error:
         # Not with the text, which may hold a password.
         raise LakeError(
@@ -232,7 +245,14 @@ def of_environment(as_of: str = "") -> Lake:
             character if character.isalnum() or character in "+-." else "_"
             for character in as_of
         )
-    data = data if "://" in data else str(Path(settings.resolved_path(data)).absolute())
+    data = re.sub(r"^file://(localhost(?=/))?", "", data)
+    if "://" not in data:
+        # As it is written, wherever links lead: every machine must say the same.
+        data = os.path.abspath(Path(settings.PROJECT, Path(data).expanduser()))  # noqa: PTH100
+    elif not data.startswith("s3://"):
+        raise LakeError(
+            f"PIDGIN_LAKE_DATA is {data}, and must be a folder or s3://bucket/folder."
+        )
     return Lake(
         driver.conninfo.make_conninfo(**parts),
         f"{data.rstrip('/')}/{name}/",
@@ -299,12 +319,34 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Let what goes wrong in the catalog be one sentence."""
+    driver = _imported("psycopg")
+    try:
+        yield
+    except driver.Error as error:
+        raise LakeError(
+            f"The catalog of the lake cannot be asked: {one_line(error)}"
+        ) from None
+
+
+def _is_made(connection: psycopg.Connection[Any], lake: Lake, table: str) -> bool:
+    """Whether a table stands in the lake's schema."""
+    name = f"{identifier(lake.name)}.{identifier(table)}"
+    ((found,),) = connection.execute(
+        "select to_regclass(%s) is not null", [name]
+    ).fetchall()
+    return bool(found)
+
+
 class Reader:
     """Asks a lake which snapshot was published last. Threads may share it."""
 
     def __init__(self, lake: Lake) -> None:
         """Connect when first asked."""
         self.lake = lake
+        self._is_closed = False
         self._connection: psycopg.Connection[Any] | None = None
         self._lock = threading.Lock()
 
@@ -315,6 +357,8 @@ class Reader:
             LakeError: the catalog cannot be asked.
         """
         with self._lock:
+            if self._is_closed:
+                raise LakeError("The lake is closed.")
             is_known = self._connection is not None
             try:
                 return self._ask()
@@ -337,6 +381,7 @@ class Reader:
     def close(self) -> None:
         """Leave the catalog."""
         with self._lock:
+            self._is_closed = True
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
@@ -348,17 +393,12 @@ def newest(connection: psycopg.Connection[Any], lake: Lake) -> PublishedSnapshot
     Raises:
         LakeError: the catalog cannot be asked.
     """
-    driver = _imported("psycopg")
-    try:
+    with _asking():
+        if not _is_made(connection, lake, "pidgin_published"):
+            return None
         row = connection.execute(
             PUBLISHED.format(schema=identifier(lake.name))
         ).fetchone()
-    except driver.errors.UndefinedTable:
-        return None
-    except driver.Error as error:
-        raise LakeError(
-            f"The catalog of the lake cannot be asked: {one_line(error)}"
-        ) from None
     return None if row is None else PublishedSnapshot(*row)
 
 
@@ -383,15 +423,25 @@ class Lock:
         self._connection = lake.connected(role)
 
     def take(self) -> bool:
-        """Take the lock; return whether it is this one's."""
-        ((is_taken,),) = self._connection.execute(
-            "select pg_try_advisory_lock(hashtextextended(%s, 0))", [self._key]
-        ).fetchall()
+        """Take the lock; return whether it is this one's.
+
+        Raises:
+            LakeError: the catalog cannot be asked.
+        """
+        with _asking():
+            ((is_taken,),) = self._connection.execute(
+                "select pg_try_advisory_lock(hashtextextended(%s, 0))", [self._key]
+            ).fetchall()
         return bool(is_taken)
 
     def owner(self) -> str:
-        """Name the process that has the lock."""
-        found = self._connection.execute(OWNER, [self._key]).fetchone()
+        """Name the process that has the lock.
+
+        Raises:
+            LakeError: the catalog cannot be asked.
+        """
+        with _asking():
+            found = self._connection.execute(OWNER, [self._key]).fetchone()
         name = found[0] if found else ""
         return name.partition(", ")[2] or name or "another process"
 
@@ -476,23 +526,58 @@ class Builder(Lock):
             return one_line(error)
         return None
 
-    def forget_unreadable(self, kept: list[int]) -> None:
-        """Note no more that snapshots were published that are not kept.
+    def holds_lock(self) -> bool:
+        """Make sure that this is still the one who may change the lake.
+
+        Raises:
+            LakeError: the session with the lock has ended, and others may build.
+        """
+        driver = _imported("psycopg")
+        try:
+            self._connection.execute("select 1")
+        except driver.Error as error:
+            raise LakeError(
+                f"The build has lost its lock on the lake: {one_line(error)}"
+            ) from None
+        return True
+
+    def begin(self) -> None:
+        """Make the lake if there is none yet.
+
+        Raises:
+            LakeError: its folder holds the files of another lake, which cleaning this
+                one would delete; or a package is missing.
+            duckdb.Error: it cannot be opened.
+        """
+        with _asking():
+            is_new = not _is_made(self._connection, self.lake, "ducklake_metadata")
+        with closing(in_memory()) as connection:
+            self.lake.prepare(connection)
+            pattern = re.sub(r"([\[*?])", r"[\1]", self.lake.data) + "**/*.parquet"
+            if (
+                is_new
+                and connection.execute(
+                    "select 1 from glob(?) limit 1", [pattern]
+                ).fetchall()
+            ):
+                raise LakeError(
+                    f"{self.lake.data} holds the files of another lake; name another"
+                    " PIDGIN_LAKE_DATA, or the database that they belong to."
+                )
+            self.lake.attach(connection)
+
+    def keep_only(self, kept: Collection[int]) -> None:
+        """Note no more that other snapshots than these were published.
 
         Raises:
             LakeError: the catalog cannot be asked.
         """
-        driver = _imported("psycopg")
-        try:
+        with _asking():
             self._connection.execute(
                 f"delete from {identifier(self.lake.name)}.pidgin_published"  # noqa: S608
                 " where snapshot_id != all(%s)",
-                [kept],
+                [list(kept)],
             )
-        except driver.Error as error:
-            raise LakeError(
-                f"The catalog of the lake cannot be written: {one_line(error)}"
-            ) from None
 
     def published_since(self, days: float) -> list[int]:
         """Return the snapshots that were published in these days, and the last one.
@@ -500,19 +585,14 @@ class Builder(Lock):
         Raises:
             LakeError: the catalog cannot be asked.
         """
-        driver = _imported("psycopg")
         schema = identifier(self.lake.name)
-        try:
+        with _asking():
+            if not _is_made(self._connection, self.lake, "pidgin_published"):
+                return []
             rows = self._connection.execute(
                 f"select distinct snapshot_id from {schema}.pidgin_published"  # noqa: S608
                 " where published_at >= now() - %s * interval '1 day'"
                 f" or number = (select max(number) from {schema}.pidgin_published)",
                 [days],
             ).fetchall()
-        except driver.errors.UndefinedTable:
-            return []
-        except driver.Error as error:
-            raise LakeError(
-                f"The catalog of the lake cannot be asked: {one_line(error)}"
-            ) from None
         return [row[0] for row in rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,19 @@ from typing import Any
 import duckdb
 
 from pidgin_analytics import publishing
-from pidgin_analytics.dbt_plugin import copy_store_tables
+from pidgin_analytics.dbt_plugin import (
+    attach_file,
+    copy_store_tables,
+    copy_stores,
+)
+from pidgin_analytics.in_memory import in_memory
 from pidgin_analytics.lake import ALIAS, Builder, Lake, LakeError, Reader
 from pidgin_analytics.sql_text import identifier, literal
 
 # Files that nothing needs any more stay so long, for queries that have just begun.
 GRACE = "1 hour"
 # What people ask for.
-SCHEMAS = ("main", "analysis")
+SCHEMAS = ("main", "analysis", "compat")
 
 
 @dataclass(frozen=True)
@@ -71,19 +76,18 @@ def clean(builder: Builder, keep_days: float, *, at_once: bool = False) -> Clean
     published = builder.published()
     if published is None:
         raise LakeError(f"Nothing is published in {builder.lake}; run `dbt build`.")
-    with closing(duckdb.connect()) as connection:
+    with closing(in_memory()) as connection:
         builder.lake.attach(connection)
         connection.execute(f"use {ALIAS}")
+        # What a build that failed or was killed has left is not for people.
+        is_published = _digest(connection) == published.digest
         _compact(connection, is_thorough=at_once)
-        ((digest,),) = connection.execute(
-            "select digest from staging.relations_digest"
-        ).fetchall()
-        # What a red build has left is not for people.
-        if digest == published.digest and (
-            problem := builder.publish_snapshot(published.digest)
-        ):
+        if is_published and (problem := builder.publish_snapshot(published.digest)):
             raise LakeError(f"The compacted state cannot be published: {problem}")
-        kept = builder.published_since(keep_days)
+        kept = set(builder.published_since(keep_days))
+        if not at_once:
+            # Somebody may hold what was published until now.
+            kept.add(published.snapshot_id)
         expired = [
             number
             for (number,) in connection.execute(
@@ -95,7 +99,7 @@ def clean(builder: Builder, keep_days: float, *, at_once: bool = False) -> Clean
             connection.execute(
                 f"call ducklake_expire_snapshots('{ALIAS}', versions => {expired})"
             )
-        builder.forget_unreadable(kept)
+        builder.keep_only(kept)
         choice = (
             "cleanup_all => true"
             if at_once
@@ -109,6 +113,19 @@ def clean(builder: Builder, keep_days: float, *, at_once: bool = False) -> Clean
             )
         ]
     return Cleaned(len(expired), len(kept), sum(map(len, files)))
+
+
+def _digest(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """Return what the macro ``publish`` would note of the newest state.
+
+    None where something else than a build has changed the lake.
+    """
+    with suppress(duckdb.CatalogException):
+        ((digest,),) = connection.execute(
+            "select digest from staging.relations_digest"
+        ).fetchall()
+        return None if digest is None else str(digest)
+    return None
 
 
 def _compact(connection: duckdb.DuckDBPyConnection, *, is_thorough: bool) -> None:
@@ -138,11 +155,12 @@ def begin_lake(builder: Builder, file: Path) -> None:
             f"{builder.lake} is in use: a build has published its tables. Name another"
             " folder and another database."
         )
-    with closing(duckdb.connect()) as connection:
+    builder.begin()
+    with closing(in_memory()) as connection:
         builder.lake.attach(connection)
-        connection.execute(f"attach {literal(str(file))} as file (read_only)")
+        attach_file(connection, file)
         connection.execute(f"begin; drop schema if exists {ALIAS}.staging cascade")
-        copy_store_tables(connection, "file", ALIAS)
+        copy_store_tables(connection, "source", ALIAS)
         connection.execute("commit")
 
 
@@ -162,20 +180,20 @@ def begin_file(lake: Lake, file: Path, config: dict[str, Any]) -> None:
     working = publishing.working_file(file)
     for path in (file, working):
         if path.exists():
-            raise LakeError(f"{path} is there already; name another PIDGIN_WAREHOUSE.")
+            raise LakeError(
+                f"{path} is there already; name another PIDGIN_WAREHOUSE, or delete it."
+            )
     with closing(Reader(lake)) as reader:
         published = reader.published()
     if published is None:
         raise LakeError(f"Nothing is published in {lake}; run `dbt build`.")
+    snapshot_id = published.snapshot_id
     working.parent.mkdir(parents=True, exist_ok=True)
-    part = working.with_name(f"{working.name}.part")
-    part.unlink(missing_ok=True)
-    with closing(duckdb.connect(str(part), config=config)) as connection:
-        ((name,),) = connection.execute("select current_database()").fetchall()
-        lake.attach(connection, "present", published.snapshot_id)
-        copy_store_tables(connection, "present", name)
-        connection.execute("detach present; checkpoint")
-    part.replace(working)
+    copy_stores(
+        lambda connection: lake.attach(connection, "source", snapshot_id),
+        working,
+        config,
+    )
 
 
 @contextmanager
@@ -190,8 +208,7 @@ def both(lake: Lake, file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         published = reader.published()
     if published is None:
         raise LakeError(f"Nothing is published in {lake}; run `dbt build`.")
-    with closing(duckdb.connect()) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+    with closing(in_memory()) as connection:
         lake.attach(connection, snapshot_id=published.snapshot_id)
         connection.execute(f"attach {literal(str(file))} as file (read_only)")
         yield connection
@@ -208,7 +225,8 @@ def compared(connection: duckdb.DuckDBPyConnection) -> Iterator[Compared]:
     for database, schema, table, column in connection.execute(
         "select database_name, schema_name, table_name, column_name"
         " from duckdb_columns()"
-        " where database_name in (?, 'file') and schema_name in (?, ?) and not internal"
+        " where database_name in (?, 'file') and schema_name in (?, ?, ?)"
+        " and not internal"
         " order by all",
         [ALIAS, *SCHEMAS],
     ).fetchall():

@@ -11,10 +11,8 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import tempfile
 import threading
 import time
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import (
     AsyncGenerator,
@@ -45,6 +43,7 @@ import duckdb
 from duckdb import DuckDBPyConnection, StatementType
 
 from pidgin_analytics import lake, settings
+from pidgin_analytics.in_memory import in_memory
 from pidgin_analytics.sql_text import identifier, literal
 
 if TYPE_CHECKING:
@@ -383,19 +382,8 @@ def _newest(place: _Place) -> tuple[PublishedState, DuckDBPyConnection, str]:
     """
     while True:
         state = place.published()
-        connection = duckdb.connect(
-            # Of a path that is open already, connect() would give the old state again.
-            ":memory:",
-            config={
-                "memory_limit": settings.setting("PIDGIN_MEMORY_LIMIT", "4GB"),
-                # Two databases must not share one. DuckDB makes and removes it.
-                "temp_directory": f"{tempfile.gettempdir()}/pidgin-{uuid.uuid4().hex}",
-            },
-        )
+        connection = in_memory()
         try:
-            # A lake takes so long to open that DuckDB would tell how far it is.
-            connection.execute("set enable_progress_bar = false")
-            connection.execute("set global timezone = 'UTC'")
             name = place.attach(connection, state)
             newest = place.published()
         except duckdb.Error as error:

@@ -128,6 +128,8 @@
         and (to_read == [] or not reads_outside(model)) -%}
         {{- return(none) -}}
     {%- endif -%}
+    {#- Whoever has lost the lock of a lake must change nothing any more. -#}
+    {%- if is_lake() %}{% do run_query("select holds_lock()") %}{% endif -%}
     {{- return({
         'definition': definition,
         'inputs': inputs,
@@ -197,7 +199,7 @@
 {#- Writes what is new among them, once, at the end of a build: a query for each cost dbt as much as half a
     view. What a killed build has made is without a note, and made again. -#}
 {% macro write_notes() %}
-    {%- set statements = [] -%}
+    {%- set statements = ["delete from staging.relations where name = 'building'"] if is_lake() else [] -%}
     {%- for name in graph.pidgin_new_notes | unique if name in graph.pidgin_relations -%}
         {%- do statements.append(note_statements(name, graph.pidgin_relations[name])) -%}
     {%- endfor -%}
@@ -259,6 +261,10 @@
         ['dbt_project.yml', 'selectors.yml', 'models/**/*.sql', 'models/**/*.yml', 'macros/**/*.sql', 'seeds/*'],
         settings = settings | join('\n')
     )).rows[0][0] -%}
+    {#- In a lake, until the notes are written: what a killed build has left is nobody's to publish. -#}
+    {%- if is_lake() -%}
+        {%- do run_query("insert into staging.relations (name) select 'building' where not exists (from staging.relations where name = 'building')") -%}
+    {%- endif -%}
     {%- do graph.update({
         'pidgin_relations': relations, 'pidgin_new_notes': [], 'pidgin_code': code, 'pidgin_to_read': {},
     }) -%}

@@ -103,7 +103,8 @@
             {%- else -%}
                 {{ exceptions.raise_compiler_error(printable(
                     "The warehouse " ~ warehouse_name() ~ " holds " ~ others['conversations'] ~ " conversations of "
-                    ~ shown ~ ", and PIDGIN_OUTPUT_DIR is now " ~ folder ~ ". Name another PIDGIN_WAREHOUSE for it, or switch"
+                    ~ shown ~ ", and PIDGIN_OUTPUT_DIR is now " ~ folder ~ ". Name another "
+                    ~ ("PIDGIN_LAKE_CATALOG and PIDGIN_LAKE_DATA" if is_lake() else "PIDGIN_WAREHOUSE") ~ " for it, or switch"
                     ~ " this one with dbt build --vars '{switch_output_dir: true}': what it has read of "
                     ~ shown ~ " stays in it, and comes back when you switch back."
                 )) }}

