@@ -161,7 +161,8 @@ def some_words(found: Found, dice: random.Random, count: int) -> str:
 
 def word(found: Found, dice: random.Random) -> Item:
     """Look for a word, often without its accents."""
-    text = some_words(found, dice, 1).strip("-*” “„‟")
+    # Quotation marks in it would part it.
+    text = dice.choice(some_words(found, dice, 1).split()).strip("-*”“„‟")
     if not search_words(text):
         return word(found, dice)
     return Item(plain(text) if dice.random() < 0.5 else text)
