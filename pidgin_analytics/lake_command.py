@@ -87,6 +87,10 @@ def move_to_lake() -> None:
     What was read is copied, the tables are built there, and all tables are compared
     with those of the file. The file stays; set PIDGIN_TARGET=lake to go on with the
     lake.
+
+    \b
+    Example:
+      pidgin-analytics move-to-lake
     """
     from pidgin_analytics import lake_maintenance
 
@@ -104,6 +108,10 @@ def move_to_file() -> None:
     """Copy the lake of the environment into the warehouse PIDGIN_WAREHOUSE.
 
     As move-to-lake, the other way round. The lake stays.
+
+    \b
+    Example:
+      pidgin-analytics move-to-file
     """
     from pidgin_analytics import compaction, lake_maintenance
 

@@ -79,6 +79,10 @@ def columns_behind(relation: Relation, schema: Schema) -> dict[str, set[Place]]:
         if table.this.name.lower().startswith("read_"):
             table.set("this", exp.to_identifier("files"))
             table.set("db", exp.to_identifier(READ))
+    for column in list(tree.find_all(exp.Column)):
+        # Where a row stands, which is no column of its table.
+        if column.name.lower() == "rowid":
+            column.replace(exp.Literal.number(0))
     known: dict[str, object] = dict(schema)
     known[READ] = {"files": dict.fromkeys(FILE_COLUMNS, "varchar")}
     tree = qualify(

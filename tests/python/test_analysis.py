@@ -137,7 +137,9 @@ def test_comments_are_written_once(
     sample.build_only()
     assert any("duckdb_columns()" in sql for sql in statements)
     assert not [sql for sql in statements if "comment on" in sql]
-    assert not [sql for sql in statements if "create view" in sql]
+    made = [sql for sql in statements if re.search("create (or replace )?view", sql)]
+    # The one of all notes, which stands.
+    assert [sql for sql in made if "staging.relations_digest" not in sql] == []
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -693,7 +693,7 @@ def test_configuration_that_cannot_work(databases: dict[str, Path]) -> None:
     """A zone that does not exist, and a warehouse that is none."""
     for name, value, message in (
         ("PIDGIN_TIMEZONE", "Mars/Base", "no time zone"),
-        ("PIDGIN_WAREHOUSE", str(databases["first"]), "cannot be asked"),
+        ("PIDGIN_WAREHOUSE", str(databases["first"]), "cannot be opened"),
     ):
         result = CliRunner().invoke(
             command_line.main,
