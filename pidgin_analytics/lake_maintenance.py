@@ -183,17 +183,22 @@ def begin_file(lake: Lake, file: Path, config: dict[str, Any]) -> None:
             raise LakeError(
                 f"{path} is there already; name another PIDGIN_WAREHOUSE, or delete it."
             )
-    with closing(Reader(lake)) as reader:
-        published = reader.published()
-    if published is None:
-        raise LakeError(f"Nothing is published in {lake}; run `dbt build`.")
-    snapshot_id = published.snapshot_id
+    snapshot_id = _published(lake)
     working.parent.mkdir(parents=True, exist_ok=True)
     copy_stores(
         lambda connection: lake.attach(connection, "source", snapshot_id),
         working,
         config,
     )
+
+
+def _published(lake: Lake) -> int:
+    """Return the snapshot that people read."""
+    with closing(Reader(lake)) as reader:
+        published = reader.published()
+    if published is None:
+        raise LakeError(f"Nothing is published in {lake}; run `dbt build`.")
+    return published.snapshot_id
 
 
 @contextmanager
@@ -204,12 +209,9 @@ def both(lake: Lake, file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         LakeError: nothing is published in the lake.
         duckdb.Error: one of them cannot be opened.
     """
-    with closing(Reader(lake)) as reader:
-        published = reader.published()
-    if published is None:
-        raise LakeError(f"Nothing is published in {lake}; run `dbt build`.")
+    snapshot_id = _published(lake)
     with closing(in_memory()) as connection:
-        lake.attach(connection, snapshot_id=published.snapshot_id)
+        lake.attach(connection, snapshot_id=snapshot_id)
         connection.execute(f"attach {literal(str(file))} as file (read_only)")
         yield connection
 

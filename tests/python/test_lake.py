@@ -375,6 +375,16 @@ def started(project: LakeProject, *command: str) -> subprocess.Popen[str]:
     )
 
 
+def at_work(project: LakeProject) -> subprocess.Popen[str]:
+    """Start a build, and wait until it makes its first relation."""
+    process = started(project, "build")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if " START " in line:
+            break
+    return process
+
+
 def test_two_builders_at_once(built: LakeProject) -> None:
     """One builds, then the other, and nothing is missing."""
     add(built, "together")
@@ -390,11 +400,7 @@ def test_a_killed_builder(built: LakeProject, number: int) -> None:
     """The published state stays, and the next build heals."""
     before, names = as_published(built), built.names()
     add(built, f"killed{number}")
-    process = started(built, "build")
-    assert process.stdout is not None
-    for line in process.stdout:
-        if " START " in line:
-            break
+    process = at_work(built)
     time.sleep(random.random() * 20)
     process.kill()
     process.communicate()
@@ -412,11 +418,7 @@ def test_a_killed_server(built: LakeProject, server: Postgres, number: int) -> N
     names = built.names()
     add(built, f"power{number}")
     with built.chosen(), Warehouse() as reader:
-        process = started(built, "build")
-        assert process.stdout is not None
-        for line in process.stdout:
-            if " START " in line:
-                break
+        process = at_work(built)
         time.sleep(random.random() * 15)
         server.kill()
         try:
@@ -436,11 +438,7 @@ def test_a_builder_without_its_lock_stops(built: LakeProject) -> None:
     """Or it would write into the next one's build."""
     names = built.names()
     add(built, "unlocked")
-    process = started(built, "build")
-    assert process.stdout is not None
-    for line in process.stdout:
-        if " START " in line:
-            break
+    process = at_work(built)
     with psycopg.connect(built.place.catalog, password=PASSWORD) as session:
         ended = session.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity"
