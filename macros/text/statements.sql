@@ -1,6 +1,26 @@
 {#- Statements: what the phrases of linguistic_markers are looked for in. A line end closes one as a
     full stop does, since lists, verses and farewells have no full stops. -#}
 
+{#- The categories of linguistic_markers that hold words, and the column that counts each. -#}
+{% macro marker_columns() %}
+    {{- return({
+        'hedge': 'hedge_words',
+        'agreement': 'agreement_markers',
+        'disagreement': 'disagreement_markers',
+        'politeness': 'politeness_markers',
+        'first_person_singular': 'first_person_singular',
+        'first_person_plural': 'first_person_plural',
+        'second_person': 'second_person',
+        'third_person': 'third_person',
+        'certainty': 'certainty_words',
+        'tentative': 'tentative_words',
+        'gratitude': 'gratitude_markers',
+        'discourse': 'discourse_markers',
+        'existential': 'existential_language',
+        'meta': 'meta_commentary',
+    }) -}}
+{% endmacro %}
+
 {#- The categories of linguistic_markers that hold phrases. -#}
 {% macro statement_categories() -%}
     'closing', 'ending', 'appreciation', 'transcendence', 'building'

@@ -25,8 +25,3 @@
 {% macro token_hashes(tokens) -%}
     list_transform({{ tokens }}, lambda token: hash(token))
 {%- endmacro %}
-
-{#- A message of a relation as one number, which is cheaper to carry, sort and compare than its key. -#}
-{% macro message_hash(messages) -%}
-    hash({{ messages }}.conversation_id, {{ messages }}.turn_number, {{ messages }}.agent_id)
-{%- endmacro %}

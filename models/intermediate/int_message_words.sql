@@ -41,47 +41,49 @@ changed_messages as (
 
 ),
 
--- The messages of a conversation in order; in a turn, agent B answers A.
-message_places as (
+-- Messages by numbers in order of conversation, turn and agent; in a turn, agent B answers A. From
+-- here on messages and words are numbers, which are cheaper to carry, sort and compare than text.
+numbered_messages as (
 
     select
-        conversation_id,
-        turn_number,
-        agent_id,
+        *,
         agent_id = 'agent_a' as is_agent_a,
-        row_number() over (
-            partition by conversation_id
-            order by turn_number, agent_id
-        ) as place
+        cast(
+            row_number() over (order by conversation_id, turn_number, agent_id) as integer
+        ) as message
 
     from changed_messages
 
 ),
 
--- Where the messages stand that each one is compared with.
+-- The messages that each one is compared with.
 earlier_messages as (
 
     select
-        *,
+        conversation_id,
+        turn_number,
+        agent_id,
+        is_agent_a,
+        message,
         row_number() over own_messages - 1 as earlier_messages,
-        lag(place) over own_messages as last_place,
-        lag(place, 2) over own_messages as last_but_one_place,
+        lag(message) over own_messages as last_message,
+        lag(message, 2) over own_messages as last_but_one_message,
         if(
             is_agent_a,
-            max(place) filter (where not is_agent_a) over messages_before,
-            max(place) filter (where is_agent_a) over messages_before
-        ) as partner_place
+            max(message) filter (where not is_agent_a) over messages_before,
+            max(message) filter (where is_agent_a) over messages_before
+        ) as partner_message
 
-    from message_places
+    from numbered_messages
 
     window
         own_messages as (
             partition by conversation_id, agent_id
-            order by place
+            order by message
         ),
         messages_before as (
             partition by conversation_id
-            order by place
+            order by message
             rows between unbounded preceding and 1 preceding
         )
 
@@ -91,30 +93,24 @@ message_histograms as (
 
     select
         earlier_messages.*,
-        list_histogram({{ token_list('changed_messages.token_text') }}) as histogram
+        list_histogram({{ token_list('numbered_messages.token_text') }}) as histogram
 
-    from changed_messages
+    from numbered_messages
 
     inner join earlier_messages
-        on
-            changed_messages.conversation_id = earlier_messages.conversation_id
-            and changed_messages.turn_number = earlier_messages.turn_number
-            and changed_messages.agent_id = earlier_messages.agent_id
+        on numbered_messages.message = earlier_messages.message
 
 ),
 
--- From here on messages and words as hashes: numbers are cheaper to carry, sort and compare
--- than text.
 message_entries as (
 
     select
-        hash(conversation_id) as conversation,
-        hash(conversation_id, turn_number, agent_id) as message,
+        conversation_id,
+        message,
         is_agent_a,
-        place,
-        last_place,
-        last_but_one_place,
-        partner_place,
+        last_message,
+        last_but_one_message,
+        partner_message,
         -- Exact, so that sums do not depend on the order of rows.
         cast(1.0 / cardinality(histogram) as decimal(18, 17)) as vocabulary_share,
         unnest(map_keys(histogram)) as word,
@@ -127,9 +123,9 @@ message_entries as (
 words as (
 
     select
-        * exclude (conversation, word),
+        * exclude (conversation_id, word),
         hash(word) as word,
-        hash(conversation, word) as conversation_word
+        hash(conversation_id, word) as conversation_word
 
     from message_entries
 
@@ -141,35 +137,41 @@ word_uses as (
 
     select
         message,
-        place,
-        last_place,
-        last_but_one_place,
-        partner_place,
+        last_message,
+        last_but_one_message,
+        partner_message,
         conversation_word,
-        sum(vocabulary_share) over own_earlier_uses as repeated_shares,
-        lag(place) over own_uses as last_use,
-        lag(place, 2) over own_uses as last_use_but_one,
         if(
             is_agent_a,
-            max(place) filter (where not is_agent_a) over earlier_uses,
-            max(place) filter (where is_agent_a) over earlier_uses
+            sum(vocabulary_share) filter (where is_agent_a) over earlier_uses,
+            sum(vocabulary_share) filter (where not is_agent_a) over earlier_uses
+        ) as repeated_shares,
+        if(
+            is_agent_a,
+            lag(if(is_agent_a, message, null) ignore nulls) over uses,
+            lag(if(is_agent_a, null, message) ignore nulls) over uses
+        ) as last_use,
+        if(
+            is_agent_a,
+            lag(if(is_agent_a, message, null), 2 ignore nulls) over uses,
+            lag(if(is_agent_a, null, message), 2 ignore nulls) over uses
+        ) as last_use_but_one,
+        if(
+            is_agent_a,
+            lag(if(is_agent_a, null, message) ignore nulls) over uses,
+            lag(if(is_agent_a, message, null) ignore nulls) over uses
         ) as partner_use
 
     from words
 
     window
-        own_uses as (
-            partition by conversation_word, is_agent_a
-            order by place
-        ),
-        own_earlier_uses as (
-            partition by conversation_word, is_agent_a
-            order by place
-            rows between unbounded preceding and 1 preceding
+        uses as (
+            partition by conversation_word
+            order by message
         ),
         earlier_uses as (
             partition by conversation_word
-            order by place
+            order by message
             rows between unbounded preceding and 1 preceding
         )
 
@@ -182,10 +184,10 @@ word_totals as (
         count(*) as vocabulary_size,
         count(*) filter (where repeated_shares is null) as new_words,
         sum(repeated_shares) as repeated_shares,
-        count(*) filter (where last_place = last_use) as words_of_last,
-        count(*) filter (where last_but_one_place in (last_use, last_use_but_one))
+        count(*) filter (where last_message = last_use) as words_of_last,
+        count(*) filter (where last_but_one_message in (last_use, last_use_but_one))
             as words_of_last_but_one,
-        count(*) filter (where partner_place = partner_use) as words_of_partner
+        count(*) filter (where partner_message = partner_use) as words_of_partner
 
     from word_uses
 
@@ -196,7 +198,7 @@ word_totals as (
 -- A word that both agents use is shared from the second one's first use on.
 first_shared_uses as (
 
-    select max_by(message, place) as message
+    select max(message) as message
 
     from word_uses
 
@@ -255,35 +257,11 @@ syllable_totals as (
 marker_totals as (
 
     select
-        words.message,
-        sum(words.occurrences) filter (where linguistic_markers.category = 'hedge')
-            as hedge_words,
-        sum(words.occurrences) filter (where linguistic_markers.category = 'agreement')
-            as agreement_markers,
-        sum(words.occurrences) filter (where linguistic_markers.category = 'disagreement')
-            as disagreement_markers,
-        sum(words.occurrences) filter (where linguistic_markers.category = 'politeness')
-            as politeness_markers,
-        sum(words.occurrences) filter (where linguistic_markers.category = 'first_person_singular')
-            as first_person_singular,
-        sum(words.occurrences) filter (where linguistic_markers.category = 'first_person_plural')
-            as first_person_plural,
-        sum(words.occurrences) filter (where linguistic_markers.category = 'second_person')
-            as second_person,
-        sum(words.occurrences) filter (where linguistic_markers.category = 'third_person')
-            as third_person,
-        sum(words.occurrences) filter (where linguistic_markers.category = 'certainty')
-            as certainty_words,
-        sum(words.occurrences) filter (where linguistic_markers.category = 'tentative')
-            as tentative_words,
-        sum(words.occurrences) filter (where linguistic_markers.category = 'gratitude')
-            as gratitude_markers,
-        sum(words.occurrences) filter (where linguistic_markers.category = 'discourse')
-            as discourse_markers,
-        sum(words.occurrences) filter (where linguistic_markers.category = 'existential')
-            as existential_language,
-        sum(words.occurrences) filter (where linguistic_markers.category = 'meta')
-            as meta_commentary
+        {% for category, column in marker_columns().items() -%}
+            sum(words.occurrences) filter (where linguistic_markers.category = '{{ category }}')
+                as {{ column }},
+        {% endfor -%}
+        words.message
 
     from words
 
@@ -308,7 +286,7 @@ message_totals as (
     from earlier_messages
 
     left join word_totals
-        on {{ message_hash('earlier_messages') }} = word_totals.message
+        on earlier_messages.message = word_totals.message
 
 ),
 
@@ -316,8 +294,7 @@ message_totals as (
 message_similarities as (
 
     select
-        message_totals.conversation_id,
-        message_totals.place,
+        message_totals.message,
         {{ jaccard_of_overlap(
             'message_totals.vocabulary_size', 'last_messages.vocabulary_size',
             'message_totals.words_of_last'
@@ -334,19 +311,13 @@ message_similarities as (
     from message_totals
 
     left join message_totals as last_messages
-        on
-            message_totals.conversation_id = last_messages.conversation_id
-            and message_totals.last_place = last_messages.place
+        on message_totals.last_message = last_messages.message
 
     left join message_totals as last_but_one_messages
-        on
-            message_totals.conversation_id = last_but_one_messages.conversation_id
-            and message_totals.last_but_one_place = last_but_one_messages.place
+        on message_totals.last_but_one_message = last_but_one_messages.message
 
     left join message_totals as partner_messages
-        on
-            message_totals.conversation_id = partner_messages.conversation_id
-            and message_totals.partner_place = partner_messages.place
+        on message_totals.partner_message = partner_messages.message
 
 ),
 
@@ -355,11 +326,11 @@ message_sequences as (
 
     select
         conversation_id,
-        turn_number,
         agent_id,
+        message,
         {{ token_hashes(token_list('token_text')) }} as word_hashes
 
-    from changed_messages
+    from numbered_messages
 
 ),
 
@@ -367,7 +338,8 @@ message_sequences as (
 recent_texts as (
 
     select
-        *,
+        message,
+        word_hashes,
         if(
             len(word_hashes) >= {{ window }},
             [],
@@ -380,7 +352,7 @@ recent_texts as (
 
     window recent_messages as (
         partition by conversation_id, agent_id
-        order by turn_number
+        order by message
         rows between 4 preceding and current row
     )
 
@@ -389,9 +361,7 @@ recent_texts as (
 sorted_sequences as (
 
     select
-        conversation_id,
-        turn_number,
-        agent_id,
+        message,
         {{ sorted_uses('word_hashes') }} as sorted_uses,
         {{ sorted_uses('recent_hashes') }} as sorted_recent_uses
 
@@ -427,9 +397,7 @@ mtld_states as (
 lexical_diversities as (
 
     select
-        conversation_id,
-        turn_number,
-        agent_id,
+        message,
         {{ mattr('repeated_uses', 'word_count', window) }} as mattr,
         if(
             word_count = 0,
@@ -465,7 +433,8 @@ phrase_markers as (
                     lambda word: struct_pack(letters := length(word), word := word)
                 )
             )['word']
-        ) as anchor
+        ) as anchor,
+        ' ' || replace({{ bare_phrase('marker') }}, '''', ' ') || ' ' as searched_text
 
     from linguistic_markers
 
@@ -478,12 +447,24 @@ phrase_candidates as (
     select
         words.message,
         phrase_markers.category,
-        phrase_markers.marker
+        phrase_markers.marker,
+        phrase_markers.searched_text
 
     from words
 
     inner join phrase_markers
         on words.word = phrase_markers.anchor
+
+),
+
+-- Curly apostrophes part words, so here all do.
+phrase_texts as (
+
+    select
+        message,
+        ' ' || replace(token_text, '''', ' ') || ' ' as searched_text
+
+    from numbered_messages
 
 ),
 
@@ -502,24 +483,19 @@ message_phrases as (
 
     from phrase_candidates
 
-    inner join changed_messages
-        on phrase_candidates.message = {{ message_hash('changed_messages') }}
+    inner join phrase_texts
+        on phrase_candidates.message = phrase_texts.message
 
-    where
-        contains(phrase_candidates.marker, '''')
-        or contains(
-            ' ' || changed_messages.token_text || ' ',
-            ' ' || {{ bare_phrase('phrase_candidates.marker') }} || ' '
-        )
+    where contains(phrase_texts.searched_text, phrase_candidates.searched_text)
 
     group by phrase_candidates.message
 
 )
 
 select
-    changed_messages.conversation_id,
-    changed_messages.turn_number,
-    changed_messages.agent_id,
+    numbered_messages.conversation_id,
+    numbered_messages.turn_number,
+    numbered_messages.agent_id,
     message_totals.earlier_messages,
     cast(message_totals.new_words as integer) as new_words,
     cast(coalesce(shared_word_totals.newly_shared_words, 0) as integer) as newly_shared_words,
@@ -531,50 +507,31 @@ select
     lexical_diversities.mtld,
     lexical_diversities.recent_mattr,
     cast(coalesce(syllable_totals.syllables, 0) as integer) as syllables,
-    cast(coalesce(marker_totals.hedge_words, 0) as integer) as hedge_words,
-    cast(coalesce(marker_totals.agreement_markers, 0) as integer) as agreement_markers,
-    cast(coalesce(marker_totals.disagreement_markers, 0) as integer) as disagreement_markers,
-    cast(coalesce(marker_totals.politeness_markers, 0) as integer) as politeness_markers,
-    cast(coalesce(marker_totals.first_person_singular, 0) as integer) as first_person_singular,
-    cast(coalesce(marker_totals.first_person_plural, 0) as integer) as first_person_plural,
-    cast(coalesce(marker_totals.second_person, 0) as integer) as second_person,
-    cast(coalesce(marker_totals.third_person, 0) as integer) as third_person,
-    cast(coalesce(marker_totals.certainty_words, 0) as integer) as certainty_words,
-    cast(coalesce(marker_totals.tentative_words, 0) as integer) as tentative_words,
-    cast(coalesce(marker_totals.gratitude_markers, 0) as integer) as gratitude_markers,
-    cast(coalesce(marker_totals.discourse_markers, 0) as integer) as discourse_markers,
-    cast(coalesce(marker_totals.existential_language, 0) as integer) as existential_language,
-    cast(coalesce(marker_totals.meta_commentary, 0) as integer) as meta_commentary,
+    {% for column in marker_columns().values() -%}
+        cast(coalesce(marker_totals.{{ column }}, 0) as integer) as {{ column }},
+    {% endfor -%}
     message_phrases.statement_markers,
-    changed_messages.fingerprint
+    numbered_messages.fingerprint
 
-from changed_messages
+from numbered_messages
 
 inner join message_totals
-    on
-        changed_messages.conversation_id = message_totals.conversation_id
-        and changed_messages.turn_number = message_totals.turn_number
-        and changed_messages.agent_id = message_totals.agent_id
+    on numbered_messages.message = message_totals.message
 
 inner join message_similarities
-    on
-        message_totals.conversation_id = message_similarities.conversation_id
-        and message_totals.place = message_similarities.place
+    on numbered_messages.message = message_similarities.message
 
 inner join lexical_diversities
-    on
-        changed_messages.conversation_id = lexical_diversities.conversation_id
-        and changed_messages.turn_number = lexical_diversities.turn_number
-        and changed_messages.agent_id = lexical_diversities.agent_id
+    on numbered_messages.message = lexical_diversities.message
 
 left join shared_word_totals
-    on {{ message_hash('changed_messages') }} = shared_word_totals.message
+    on numbered_messages.message = shared_word_totals.message
 
 left join syllable_totals
-    on {{ message_hash('changed_messages') }} = syllable_totals.message
+    on numbered_messages.message = syllable_totals.message
 
 left join marker_totals
-    on {{ message_hash('changed_messages') }} = marker_totals.message
+    on numbered_messages.message = marker_totals.message
 
 left join message_phrases
-    on {{ message_hash('changed_messages') }} = message_phrases.message
+    on numbered_messages.message = message_phrases.message

@@ -54,12 +54,16 @@ message_phrases as (
 
 ),
 
--- Turns in which both agents spoke.
+-- Turns in which both agents spoke, by numbers in order of conversation and turn: from here on
+-- turns and phrases are numbers, which are cheaper to carry, sort and compare than text.
+-- Conversations are five numbers apart, so that the five turns after one are none of the next.
 turn_phrases as (
 
     select
         agent_a.conversation_id,
         agent_a.turn_number,
+        row_number() over (order by agent_a.conversation_id, agent_a.turn_number)
+        + 5 * dense_rank() over (order by agent_a.conversation_id) as turn,
         list_concat(agent_a.phrases, agent_b.phrases) as phrases,
         list_concat(agent_a.short_messages, agent_b.short_messages) as short_messages,
         agent_a.fingerprint
@@ -77,65 +81,35 @@ turn_phrases as (
 
 ),
 
-turns as (
-
-    select
-        conversation_id,
-        turn_number,
-        row_number() over conversation as place,
-        len(phrases) as phrases,
-        len(short_messages) as short_messages,
-        fingerprint
-
-    from turn_phrases
-
-    window conversation as (
-        partition by conversation_id
-        order by turn_number
-    )
-
-),
-
 -- A message with fewer words than a phrase is one by itself, of another kind.
 turn_phrase_uses as (
 
     select
-        turn_phrases.conversation_id,
-        turns.place,
+        hash(conversation_id) as conversation,
+        turn,
         true as is_phrase,
-        unnest(turn_phrases.phrases) as phrase
+        unnest(phrases) as phrase
 
     from turn_phrases
-
-    inner join turns
-        on
-            turn_phrases.conversation_id = turns.conversation_id
-            and turn_phrases.turn_number = turns.turn_number
 
     union all
 
     select
-        turn_phrases.conversation_id,
-        turns.place,
+        hash(conversation_id) as conversation,
+        turn,
         false as is_phrase,
-        unnest(turn_phrases.short_messages) as phrase
+        unnest(short_messages) as phrase
 
     from turn_phrases
-
-    inner join turns
-        on
-            turn_phrases.conversation_id = turns.conversation_id
-            and turn_phrases.turn_number = turns.turn_number
 
 ),
 
 phrase_uses as (
 
     select
-        conversation_id,
-        place,
+        turn,
         is_phrase,
-        hash(conversation_id, is_phrase, phrase) as conversation_phrase
+        hash(conversation, is_phrase, phrase) as conversation_phrase
 
     from turn_phrase_uses
 
@@ -157,8 +131,7 @@ recurring_phrases as (
 turn_uses as (
 
     select
-        phrase_uses.conversation_id,
-        phrase_uses.place,
+        phrase_uses.turn,
         phrase_uses.is_phrase,
         phrase_uses.conversation_phrase,
         count(*) as uses
@@ -168,29 +141,24 @@ turn_uses as (
     semi join recurring_phrases
         on phrase_uses.conversation_phrase = recurring_phrases.conversation_phrase
 
-    group by
-        phrase_uses.conversation_id,
-        phrase_uses.place,
-        phrase_uses.is_phrase,
-        phrase_uses.conversation_phrase
+    group by phrase_uses.turn, phrase_uses.is_phrase, phrase_uses.conversation_phrase
 
 ),
 
 neighbouring_uses as (
 
     select
-        conversation_id,
-        place,
+        turn,
         is_phrase,
         uses,
-        lag(place) over same_phrase as previous_place,
-        lead(place) over same_phrase as next_place
+        lag(turn) over same_phrase as previous_turn,
+        lead(turn) over same_phrase as next_turn
 
     from turn_uses
 
     window same_phrase as (
         partition by conversation_phrase
-        order by place
+        order by turn
     )
 
 ),
@@ -200,13 +168,12 @@ neighbouring_uses as (
 returning_phrases as (
 
     select
-        conversation_id,
-        place,
-        sum(if(previous_place >= place - 5, uses, uses - 1)) as returning_phrases
+        turn,
+        sum(if(previous_turn >= turn - 5, uses, uses - 1)) as returning_phrases
 
     from neighbouring_uses
 
-    group by conversation_id, place
+    group by turn
 
 ),
 
@@ -214,30 +181,28 @@ returning_phrases as (
 shared_phrases as (
 
     select
-        conversation_id,
-        place,
-        place - previous_place as distance,
+        turn,
+        turn - previous_turn as distance,
         sum(uses) as phrases
 
     from neighbouring_uses
 
-    where previous_place is not null
+    where previous_turn is not null
 
-    group by conversation_id, place, previous_place
+    group by turn, previous_turn
 
 ),
 
 nearest_turns as (
 
     select
-        conversation_id,
-        place,
+        turn,
         max(phrases) as phrases,
         first(distance order by phrases desc, distance asc) as distance
 
     from shared_phrases
 
-    group by conversation_id, place
+    group by turn
 
 ),
 
@@ -247,23 +212,21 @@ nearest_turns as (
 repetitions as (
 
     select
-        conversation_id,
-        place as begins_at,
-        least(if(uses > 1, place, previous_place) + 5, next_place) as ends_before
+        turn as begins_at,
+        least(if(uses > 1, turn, previous_turn) + 5, next_turn) as ends_before
 
     from neighbouring_uses
 
     where
         is_phrase
-        and (uses > 1 or previous_place > place - 5)
+        and (uses > 1 or previous_turn > turn - 5)
 
 ),
 
 changes as (
 
     select
-        conversation_id,
-        begins_at as place,
+        begins_at as turn,
         1 as delta
 
     from repetitions
@@ -271,8 +234,7 @@ changes as (
     union all
 
     select
-        conversation_id,
-        ends_before as place,
+        ends_before as turn,
         -1 as delta
 
     from repetitions
@@ -282,51 +244,44 @@ changes as (
 changes_by_turn as (
 
     select
-        conversation_id,
-        place,
+        turn,
         sum(delta) as delta
 
     from changes
 
-    group by conversation_id, place
+    group by turn
 
 )
 
 select
-    turns.conversation_id,
-    turns.turn_number,
-    cast(sum(turns.phrases) over recent_turns as integer) as phrases,
+    turn_phrases.conversation_id,
+    turn_phrases.turn_number,
+    cast(sum(len(turn_phrases.phrases)) over recent_turns as integer) as phrases,
     cast(coalesce(sum(changes_by_turn.delta) over so_far, 0) as integer) as repeated_phrases,
-    cast(turns.phrases + turns.short_messages as integer) as turn_phrases,
+    cast(len(turn_phrases.phrases) + len(turn_phrases.short_messages) as integer) as turn_phrases,
     cast(coalesce(returning_phrases.returning_phrases, 0) as integer) as returning_phrases,
     cast(coalesce(nearest_turns.phrases, 0) as integer) as nearest_turn_phrases,
     cast(nearest_turns.distance as integer) as nearest_turn_distance,
-    turns.fingerprint
+    turn_phrases.fingerprint
 
-from turns
+from turn_phrases
 
 left join changes_by_turn
-    on
-        turns.conversation_id = changes_by_turn.conversation_id
-        and turns.place = changes_by_turn.place
+    on turn_phrases.turn = changes_by_turn.turn
 
 left join returning_phrases
-    on
-        turns.conversation_id = returning_phrases.conversation_id
-        and turns.place = returning_phrases.place
+    on turn_phrases.turn = returning_phrases.turn
 
 left join nearest_turns
-    on
-        turns.conversation_id = nearest_turns.conversation_id
-        and turns.place = nearest_turns.place
+    on turn_phrases.turn = nearest_turns.turn
 
 window
     recent_turns as (
-        partition by turns.conversation_id
-        order by turns.place
+        partition by turn_phrases.conversation_id
+        order by turn_phrases.turn
         rows between 4 preceding and current row
     ),
     so_far as (
-        partition by turns.conversation_id
-        order by turns.place
+        partition by turn_phrases.conversation_id
+        order by turn_phrases.turn
     )

@@ -181,7 +181,6 @@ hashed_messages as (
         *,
         {{ token_hashes('tokens') }} as token_hashes,
         {{ outline('content') }} as outline,
-        {{ unfenced(outline('content')) }} as unfenced_outline,
         {{ spaced_text('content') }} as spaced_content
 
     from spoken_messages
@@ -192,6 +191,7 @@ ngrams as (
 
     select
         *,
+        {{ unfenced('outline') }} as unfenced_outline,
         {{ ngrams('token_hashes', 2) }} as bigrams,
         {{ ngrams('token_hashes', 3) }} as trigrams
 
@@ -369,20 +369,9 @@ select
     {{ match_count('counts.outline', question_pattern()) }}
     / greatest(len(counts.sentence_lengths), 1) as question_density,
     cast(counts.exclamation_count as integer) as exclamation_count,
-    message_words.hedge_words,
-    message_words.agreement_markers,
-    message_words.disagreement_markers,
-    message_words.politeness_markers,
-    message_words.first_person_singular,
-    message_words.first_person_plural,
-    message_words.second_person,
-    message_words.third_person,
-    message_words.certainty_words,
-    message_words.tentative_words,
-    message_words.gratitude_markers,
-    message_words.discourse_markers,
-    message_words.existential_language,
-    message_words.meta_commentary,
+    {% for column in marker_columns().values() -%}
+        message_words.{{ column }},
+    {% endfor -%}
     cast(coalesce(marked_statements.closing_statements, 0) as integer) as closing_statements,
     cast(coalesce(marked_statements.ending_statements, 0) as integer) as ending_statements,
     cast(coalesce(marked_statements.appreciation_statements, 0) as integer)

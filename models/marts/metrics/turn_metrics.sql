@@ -171,121 +171,6 @@ whole_conversations as (
 
 ),
 
-listed_tokens as (
-
-    select
-        turn_tokens.conversation_id,
-        turn_tokens.experiment_id,
-        turn_tokens.turn_number,
-        turn_tokens.completed_at,
-        turn_tokens.convergence_score,
-        turn_tokens.legacy_convergence_score,
-        turn_tokens.fingerprint,
-        turn_tokens.is_spoken,
-        {{ token_list('turn_tokens.a_token_text') }} as a_tokens,
-        {{ token_list('turn_tokens.b_token_text') }} as b_tokens
-
-    from turn_tokens
-
-    semi join whole_conversations
-        on turn_tokens.conversation_id = whole_conversations.conversation_id
-
-),
-
-turn_frequencies as (
-
-    select
-        conversation_id,
-        experiment_id,
-        turn_number,
-        completed_at,
-        convergence_score,
-        legacy_convergence_score,
-        fingerprint,
-        is_spoken,
-        a_tokens,
-        b_tokens,
-        {{ word_frequencies('a_tokens') }} as a_frequencies,
-        {{ word_frequencies('b_tokens') }} as b_frequencies,
-        if(is_spoken, {{ word_frequencies('list_concat(a_tokens, b_tokens)') }}, null)
-            as both_frequencies
-
-    from listed_tokens
-
-),
-
--- Both sides of the turns in which both agents spoke. Words as hashes: numbers are cheaper
--- to compare than text.
-hashed_turns as (
-
-    select
-        conversation_id,
-        turn_number,
-        cardinality(a_frequencies) + cardinality(b_frequencies) - cardinality(both_frequencies)
-            as shared_vocabulary,
-        {{ numbered_repetitions('a_frequencies') }} as a_repetitions,
-        {{ numbered_repetitions('b_frequencies') }} as b_repetitions,
-        {{ token_hashes('a_tokens') }} as a_hashes,
-        {{ token_hashes('b_tokens') }} as b_hashes,
-        least(6, len(a_tokens), len(b_tokens)) as longest_phrase
-
-    from turn_frequencies
-
-    where is_spoken
-
-),
-
--- A word that occurs several times in both messages is shared as often as in the one that
--- has it less often.
-phrase_counts_1 as (
-
-    select
-        * exclude (shared_vocabulary, a_repetitions, b_repetitions),
-        shared_vocabulary + {{ shared_elements('a_repetitions', 'b_repetitions') }} as shared_1
-
-    from hashed_turns
-
-),
-
--- Longer phrases are looked at only where shorter ones are shared.
-{% for n in range(2, 7) -%}
-    phrases_{{ n }} as (
-
-        select
-            *,
-            if(shared_{{ n - 1 }} = 0, [], {{ ngrams('a_hashes', n) }}) as a_phrases,
-            if(shared_{{ n - 1 }} = 0, [], {{ ngrams('b_hashes', n) }}) as b_phrases
-
-        from phrase_counts_{{ n - 1 }}
-
-    ),
-
-    phrase_counts_{{ n }} as (
-
-        select
-            * exclude (a_phrases, b_phrases),
-            list_unique(a_phrases) as a_{{ n }},
-            list_unique(b_phrases) as b_{{ n }},
-            {{ shared_elements('a_phrases', 'b_phrases') }} as shared_{{ n }}
-
-        from phrases_{{ n }}
-
-    ),
-
-{% endfor -%}
-word_comparisons as (
-
-    select
-        conversation_id,
-        turn_number,
-        shared_1 as shared_words,
-        {{ mimicry_score('a', 'longest_phrase') }} as mimicry_score_a_to_b,
-        {{ mimicry_score('b', 'longest_phrase') }} as mimicry_score_b_to_a
-
-    from phrase_counts_6
-
-),
-
 -- The vocabularies of a conversation so far: each agent's grows by its new words, and the
 -- common one when the second of the two first uses a word.
 turn_vocabularies as (
@@ -315,9 +200,9 @@ cumulative_vocabularies as (
     select
         conversation_id,
         turn_number,
-        coalesce(sum(a_new_words) over so_far, 0) as a_words,
-        coalesce(sum(b_new_words) over so_far, 0) as b_words,
-        sum(newly_shared_words) over so_far as shared_words
+        coalesce(sum(a_new_words) over so_far, 0) as a_words_so_far,
+        coalesce(sum(b_new_words) over so_far, 0) as b_words_so_far,
+        sum(newly_shared_words) over so_far as shared_words_so_far
 
     from turn_vocabularies
 
@@ -387,129 +272,202 @@ scores as (
 
     group by conversation_id, turn_number
 
-)
+),
 
+-- All that a turn is made of, before lists of its words are: a join would carry them along.
+described_turns as (
+
+    select
+        turn_tokens.*,
+        measured_turns.* exclude (conversation_id, turn_number, fingerprint),  -- noqa: RF02
+        cumulative_vocabularies.* exclude (conversation_id, turn_number),  -- noqa: RF02
+        scores.* exclude (conversation_id, turn_number)  -- noqa: RF02
+
+    from turn_tokens
+
+    semi join whole_conversations
+        on turn_tokens.conversation_id = whole_conversations.conversation_id
+
+    left join measured_turns
+        on
+            turn_tokens.conversation_id = measured_turns.conversation_id
+            and turn_tokens.turn_number = measured_turns.turn_number
+
+    left join cumulative_vocabularies
+        on
+            turn_tokens.conversation_id = cumulative_vocabularies.conversation_id
+            and turn_tokens.turn_number = cumulative_vocabularies.turn_number
+
+    left join scores
+        on
+            turn_tokens.conversation_id = scores.conversation_id
+            and turn_tokens.turn_number = scores.turn_number
+
+),
+
+listed_tokens as (
+
+    select
+        * exclude (a_token_text, b_token_text),
+        {{ token_list('a_token_text') }} as a_tokens,
+        {{ token_list('b_token_text') }} as b_tokens
+
+    from described_turns
+
+),
+
+turn_frequencies as (
+
+    select
+        *,
+        {{ word_frequencies('a_tokens') }} as a_frequencies,
+        {{ word_frequencies('b_tokens') }} as b_frequencies,
+        if(is_spoken, {{ word_frequencies('list_concat(a_tokens, b_tokens)') }}, null)
+            as both_frequencies
+
+    from listed_tokens
+
+),
+
+-- Words as hashes where both agents spoke: numbers are cheaper to compare than text.
+hashed_turns as (
+
+    select
+        *,
+        {{ numbered_repetitions('a_frequencies') }} as a_repetitions,
+        {{ numbered_repetitions('b_frequencies') }} as b_repetitions,
+        if(is_spoken, {{ token_hashes('a_tokens') }}, null) as a_hashes,
+        if(is_spoken, {{ token_hashes('b_tokens') }}, null) as b_hashes,
+        if(is_spoken, least(6, len(a_tokens), len(b_tokens)), null) as longest_phrase
+
+    from turn_frequencies
+
+),
+
+-- A word that occurs several times in both messages is shared as often as in the one that
+-- has it less often.
+phrase_counts_1 as (
+
+    select
+        * exclude (a_repetitions, b_repetitions),
+        cardinality(a_frequencies) + cardinality(b_frequencies) - cardinality(both_frequencies)
+        + {{ shared_elements('a_repetitions', 'b_repetitions') }} as shared_1
+
+    from hashed_turns
+
+),
+
+-- Longer phrases are looked at only where shorter ones are shared.
+{% for n in range(2, 7) -%}
+    phrases_{{ n }} as (
+
+        select
+            *,
+            if(shared_{{ n - 1 }} = 0, [], {{ ngrams('a_hashes', n) }}) as a_phrases,
+            if(shared_{{ n - 1 }} = 0, [], {{ ngrams('b_hashes', n) }}) as b_phrases
+
+        from phrase_counts_{{ n - 1 }}
+
+    ),
+
+    phrase_counts_{{ n }} as (
+
+        select
+            * exclude (a_phrases, b_phrases),
+            list_unique(a_phrases) as a_{{ n }},
+            list_unique(b_phrases) as b_{{ n }},
+            {{ shared_elements('a_phrases', 'b_phrases') }} as shared_{{ n }}
+
+        from phrases_{{ n }}
+
+    ){{ ',' if not loop.last }}
+
+{% endfor -%}
 select
-    turn_frequencies.conversation_id,
-    turn_frequencies.experiment_id,
-    turn_frequencies.turn_number,
-    turn_frequencies.is_spoken,
-    turn_frequencies.completed_at as timestamp,
+    conversation_id,
+    experiment_id,
+    turn_number,
+    is_spoken,
+    completed_at as timestamp,
 
     -- the live score, as recorded and computed anew
-    turn_frequencies.convergence_score,
-    turn_frequencies.legacy_convergence_score,
-    scores.convergence_balanced,
-    scores.convergence_structural,
-    scores.convergence_semantic,
-    scores.convergence_strict,
+    convergence_score,
+    legacy_convergence_score,
+    convergence_balanced,
+    convergence_structural,
+    convergence_semantic,
+    convergence_strict,
 
     -- words
     {{ jaccard_of_counts(
-        'cardinality(turn_frequencies.a_frequencies)',
-        'cardinality(turn_frequencies.b_frequencies)',
-        'cardinality(turn_frequencies.both_frequencies)'
+        'cardinality(a_frequencies)', 'cardinality(b_frequencies)', 'cardinality(both_frequencies)'
     ) }} as vocabulary_overlap,
     if(
-        turn_frequencies.is_spoken,
+        is_spoken,
         {{ jaccard_of_counts(
-            'cumulative_vocabularies.a_words',
-            'cumulative_vocabularies.b_words',
-            '(cumulative_vocabularies.a_words + cumulative_vocabularies.b_words'
-            ~ ' - cumulative_vocabularies.shared_words)'
+            'a_words_so_far', 'b_words_so_far',
+            '(a_words_so_far + b_words_so_far - shared_words_so_far)'
         ) }},
         null
     ) as cumulative_convergence,
-    2 * word_comparisons.shared_words
-    / greatest(len(turn_frequencies.a_tokens) + len(turn_frequencies.b_tokens), 1)
-        as phrase_alignment,
-    word_comparisons.mimicry_score_a_to_b,
-    word_comparisons.mimicry_score_b_to_a,
-    measured_turns.repeated_phrases / greatest(measured_turns.phrases, 1)
-        as repetition_ratio,
-    measured_turns.turn_phrases as phrase_count,
-    measured_turns.returning_phrases / nullif(measured_turns.turn_phrases, 0)
-        as returning_phrase_share,
-    measured_turns.nearest_turn_phrases / nullif(measured_turns.turn_phrases, 0)
-        as nearest_turn_similarity,
-    measured_turns.nearest_turn_distance,
+    2 * shared_1 / greatest(len(a_tokens) + len(b_tokens), 1) as phrase_alignment,
+    {{ mimicry_score('a', 'longest_phrase') }} as mimicry_score_a_to_b,
+    {{ mimicry_score('b', 'longest_phrase') }} as mimicry_score_b_to_a,
+    repeated_phrases / greatest(phrases, 1) as repetition_ratio,
+    turn_phrases as phrase_count,
+    returning_phrases / nullif(turn_phrases, 0) as returning_phrase_share,
+    nearest_turn_phrases / nullif(turn_phrases, 0) as nearest_turn_similarity,
+    nearest_turn_distance,
 
     -- form
     if(
-        measured_turns.a_length = 0 and measured_turns.b_length = 0,
+        a_length = 0 and b_length = 0,
         1,
-        least(measured_turns.a_length, measured_turns.b_length)
-        / greatest(measured_turns.a_length, measured_turns.b_length, 1)
+        least(a_length, b_length) / greatest(a_length, b_length, 1)
     ) as length_convergence,
-    0.5 * (
-        1 - abs(measured_turns.a_sentences - measured_turns.b_sentences)
-        / greatest(measured_turns.a_sentences, measured_turns.b_sentences, 1)
-    )
+    0.5 * (1 - abs(a_sentences - b_sentences) / greatest(a_sentences, b_sentences, 1))
     + 0.5 * (
-        1 - abs(measured_turns.a_sentence_length - measured_turns.b_sentence_length)
-        / greatest(measured_turns.a_sentence_length, measured_turns.b_sentence_length, 1)
+        1 - abs(a_sentence_length - b_sentence_length)
+        / greatest(a_sentence_length, b_sentence_length, 1)
     ) as structural_similarity,
     case
-        when measured_turns.a_sentences = 0 and measured_turns.b_sentences = 0 then 1
-        when measured_turns.a_sentences = 0 or measured_turns.b_sentences = 0 then 0
-        else {{ cosine_of_histograms(
-            'measured_turns.a_sentence_lengths', 'measured_turns.b_sentence_lengths'
-        ) }}
+        when a_sentences = 0 and b_sentences = 0 then 1
+        when a_sentences = 0 or b_sentences = 0 then 0
+        else {{ cosine_of_histograms('a_sentence_lengths', 'b_sentence_lengths') }}
     end as sentence_pattern_similarity,
     if(
-        measured_turns.a_word_count = 0 or measured_turns.b_word_count = 0,
+        a_word_count = 0 or b_word_count = 0,
         null,
-        1 - abs(measured_turns.a_formality - measured_turns.b_formality)
+        1 - abs(a_formality - b_formality)
     ) as formality_convergence,
-    measured_turns.punctuation_similarity,
-    2 * least(measured_turns.a_word_count, measured_turns.b_word_count)
-    / nullif(measured_turns.a_word_count + measured_turns.b_word_count, 0) as turn_taking_balance,
+    punctuation_similarity,
+    2 * least(a_word_count, b_word_count)
+    / nullif(a_word_count + b_word_count, 0) as turn_taking_balance,
 
     if(
-        turn_frequencies.is_spoken,
+        is_spoken,
         struct_pack(
-            vocabulary_size := cast(cardinality(turn_frequencies.both_frequencies) as integer),
-            unique_words := cast(cardinality(turn_frequencies.both_frequencies) as integer),
+            vocabulary_size := cast(cardinality(both_frequencies) as integer),
+            unique_words := cast(cardinality(both_frequencies) as integer),
             type_token_ratio
-            := cardinality(turn_frequencies.both_frequencies)
-            / greatest(len(turn_frequencies.a_tokens) + len(turn_frequencies.b_tokens), 1)
+            := cardinality(both_frequencies) / greatest(len(a_tokens) + len(b_tokens), 1)
         ),
         null
     ) as lexical_metrics,
-    turn_frequencies.both_frequencies as word_frequencies,
-    turn_frequencies.a_frequencies as agent_a_word_frequencies,
-    turn_frequencies.b_frequencies as agent_b_word_frequencies,
+    both_frequencies as word_frequencies,
+    a_frequencies as agent_a_word_frequencies,
+    b_frequencies as agent_b_word_frequencies,
     if(
-        turn_frequencies.is_spoken,
+        is_spoken,
         json_object(
-            'content_similarity', measured_turns.content_similarity,
-            'length_similarity', measured_turns.length_similarity,
-            'sentence_similarity', measured_turns.sentence_similarity,
-            'structure_similarity', measured_turns.structure_similarity,
-            'punctuation_similarity', measured_turns.punctuation_similarity
+            'content_similarity', content_similarity,
+            'length_similarity', length_similarity,
+            'sentence_similarity', sentence_similarity,
+            'structure_similarity', structure_similarity,
+            'punctuation_similarity', punctuation_similarity
         ),
         null
     ) as extended_metrics,
-    turn_frequencies.fingerprint
+    fingerprint
 
-from turn_frequencies
-
-left join word_comparisons
-    on
-        turn_frequencies.conversation_id = word_comparisons.conversation_id
-        and turn_frequencies.turn_number = word_comparisons.turn_number
-
-left join measured_turns
-    on
-        turn_frequencies.conversation_id = measured_turns.conversation_id
-        and turn_frequencies.turn_number = measured_turns.turn_number
-
-left join cumulative_vocabularies
-    on
-        turn_frequencies.conversation_id = cumulative_vocabularies.conversation_id
-        and turn_frequencies.turn_number = cumulative_vocabularies.turn_number
-
-left join scores
-    on
-        turn_frequencies.conversation_id = scores.conversation_id
-        and turn_frequencies.turn_number = scores.turn_number
+from phrase_counts_6
