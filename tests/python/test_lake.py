@@ -225,7 +225,7 @@ def test_a_lake_holds_what_a_file_holds(
     """Row by row, after all that may happen, with its data in a store."""
     folder = tmp_path / "pidgin_output"
     shutil.copytree(output_dir, folder)
-    logs = sorted(folder.rglob("events*.jsonl"))
+    logs = sorted(folder.rglob("*.jsonl"))
     late = max(logs, key=lambda log: log.stat().st_size)
     text = late.read_bytes()
     late.unlink()
