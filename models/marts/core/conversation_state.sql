@@ -9,21 +9,29 @@
 
 with
 
-conversations as (
+files as (
 
-    select * from {{ ref('int_current_conversations') }}
-
-),
-
-conversation_files as (
-
-    select * from {{ ref('int_conversation_files') }}
+    select * from {{ ref('int_current_files') }}
 
 ),
 
 events as (
 
-    select * from {{ ref('int_events') }}
+    select
+        conversation_id,
+        source_file,
+        line_position,
+        event_type,
+        turn_number,
+        timestamp
+
+    from {{ ref('int_events') }}
+
+),
+
+conversation_ends as (
+
+    select * from {{ ref('int_conversation_ends') }}
 
 ),
 
@@ -33,34 +41,39 @@ end_reasons as (
 
 ),
 
+changed_files as (
+
+    select files.*
+
+    from files
+    {{ only_changed('files', 'files') }}
+
+),
+
 changed_conversations as (
 
-    select conversations.*
+    select distinct
+        conversation_id,
+        experiment_id,
+        fingerprint
 
-    from conversations
-    {{ only_changed('conversations', ref('int_current_conversations')) }}
-
-),
-
-conversation_events as (
-
-    select
-        events.*,
-        conversation_files.file_order
-
-    from events
-
-    semi join changed_conversations
-        on events.conversation_id = changed_conversations.conversation_id
-
-    inner join conversation_files
-        on
-            events.conversation_id = conversation_files.conversation_id
-            and events.source_file = conversation_files.source_file
+    from changed_files
 
 ),
 
-{{ conversation_state_steps() }}
+changed_events as (
+
+    {{ ordered_events('events') }}
+
+),
+
+changed_ends as (
+
+    {{ ordered_events('conversation_ends') }}
+
+),
+
+{{ conversation_state_steps('changed_events', 'changed_ends') }}
 
 select
     states.conversation_id,

@@ -8,15 +8,38 @@
 
 with
 
-conversation_files as (
+files as (
 
-    select * from {{ ref('int_conversation_files') }}
+    select
+        conversation_id,
+        source_file,
+        file_order
+
+    from {{ ref('int_conversation_files') }}
 
 ),
 
 events as (
 
-    select * from {{ ref('int_events') }}
+    select
+        conversation_id,
+        source_file,
+        line_position,
+        event_type,
+        turn_number,
+        timestamp
+
+    from {{ ref('int_events') }}
+
+    where timestamp <= as_of  -- noqa: RF02
+
+),
+
+conversation_ends as (
+
+    select * from {{ ref('int_conversation_ends') }}
+
+    where ended_at <= as_of  -- noqa: RF02
 
 ),
 
@@ -26,23 +49,18 @@ end_reasons as (
 
 ),
 
-conversation_events as (
+known_events as (
 
-    select
-        events.*,
-        conversation_files.file_order
-
-    from events
-
-    inner join conversation_files
-        on
-            events.conversation_id = conversation_files.conversation_id
-            and events.source_file = conversation_files.source_file
-
-    where events.timestamp <= as_of  -- noqa: RF02
+    {{ ordered_events('events', 'files') }}
 
 ),
 
-{{ conversation_state_steps() }}
+known_ends as (
+
+    {{ ordered_events('conversation_ends', 'files') }}
+
+),
+
+{{ conversation_state_steps('known_events', 'known_ends') }}
 
 select * from states

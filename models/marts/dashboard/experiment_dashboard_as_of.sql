@@ -15,9 +15,14 @@ states as (
 
 ),
 
-conversation_files as (
+files as (
 
-    select * from {{ ref('int_conversation_files') }}
+    select
+        conversation_id,
+        source_file,
+        file_order
+
+    from {{ ref('int_conversation_files') }}
 
 ),
 
@@ -40,32 +45,61 @@ present_experiments as (
 
 ),
 
-events as (
-
-    select * from {{ ref('int_events') }}
-
-),
-
-conversation_events as not materialized (
+turn_marks as (
 
     select
-        events.*,
-        conversation_files.file_order
+        conversation_id,
+        source_file,
+        line_position,
+        event_type,
+        turn_number,
+        agent_id
 
-    from events
+    from {{ ref('int_events') }}
 
-    inner join conversation_files
-        on
-            events.conversation_id = conversation_files.conversation_id
-            and events.source_file = conversation_files.source_file
-
-    where events.timestamp <= as_of  -- noqa: RF02
+    where
+        event_type in ('TurnStartEvent', 'MessageRequestEvent')
+        and timestamp <= as_of  -- noqa: RF02
 
 ),
 
-{{ complete_turn_steps() }},
+message_replies as (
 
-{{ message_steps() }},
+    select * from {{ ref('int_message_replies') }}
+
+    where sent_at <= as_of  -- noqa: RF02
+
+),
+
+turn_records as (
+
+    select * from {{ ref('int_turn_records') }}
+
+    where completed_at <= as_of  -- noqa: RF02
+
+),
+
+known_turn_marks as (
+
+    {{ ordered_events('turn_marks', 'files') }}
+
+),
+
+known_replies as (
+
+    {{ ordered_events('message_replies', 'files') }}
+
+),
+
+known_turn_records as (
+
+    {{ ordered_events('turn_records', 'files') }}
+
+),
+
+{{ complete_turn_steps('known_turn_records') }},
+
+{{ message_steps('known_turn_marks', 'known_replies') }},
 
 {{ spoken_turn_steps('messages') }},
 
