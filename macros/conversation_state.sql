@@ -1,11 +1,11 @@
-{#- The state of each conversation from a step of its events, ordered, and one of its ends: the last
-    steps of the mart conversation_state and of the function conversation_state_as_of. They follow
-    a step named end_reasons.
+{#- The state of each conversation from its events alone: the last steps of the mart
+    conversation_state and of the function conversation_state_as_of. They follow steps named
+    conversation_events, conversation_ends and end_reasons.
 
     A conversation may log several ends (June 2025 wrote the cause, then 'completed'), and
     lines after its end (a late reply). The first end that no complete turn follows is the
     one; where turns follow every end, the last. -#}
-{% macro conversation_state_steps(events, ends) -%}
+{% macro conversation_state_steps() -%}
     completed_turns as (
 
         select
@@ -13,7 +13,7 @@
             count(distinct turn_number) as turn_count,
             max(place) as last_position
 
-        from {{ events }}
+        from conversation_events
 
         where
             event_type = 'TurnCompleteEvent'
@@ -26,19 +26,19 @@
     placed_ends as (
 
         select
-            {{ ends }}.conversation_id,
+            conversation_ends.conversation_id,
             struct_pack(
-                place := {{ ends }}.place,
-                ended_at := {{ ends }}.ended_at,
-                end_reason := {{ ends }}.end_reason
+                place := conversation_ends.place,
+                ended_at := conversation_ends.ended_at,
+                end_reason := conversation_ends.end_reason
             ) as conversation_end,
-            coalesce({{ ends }}.place > completed_turns.last_position, true)
+            coalesce(conversation_ends.place > completed_turns.last_position, true)
                 as is_after_last_turn
 
-        from {{ ends }}
+        from conversation_ends
 
         left join completed_turns
-            on {{ ends }}.conversation_id = completed_turns.conversation_id
+            on conversation_ends.conversation_id = completed_turns.conversation_id
 
     ),
 
@@ -67,7 +67,7 @@
             ) as started_at,
             max(timestamp) as last_event_at
 
-        from {{ events }}
+        from conversation_events
 
         group by conversation_id
 
@@ -103,15 +103,14 @@
     )
 {%- endmacro %}
 
-{#- The complete turns of conversations with their scores, from a step of the records of turns, to one
-    named complete_turns. A turn number that comes again replaces what it said before, as in
-    Pidgin. -#}
-{% macro complete_turn_steps(turn_records) -%}
+{#- The complete turns of conversations, from a step named turn_records to one named complete_turns. A
+    turn number that comes again replaces what it said before, as in Pidgin. -#}
+{% macro complete_turn_steps() -%}
     complete_turns as (
 
         select *
 
-        from {{ turn_records }}
+        from turn_records
 
         qualify
             row_number() over (

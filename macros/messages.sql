@@ -1,44 +1,28 @@
-{#- The messages of conversations: who said what in which turn, from a step of what marks turns (their
-    starts and the requests) and one of replies, after complete_turns, to one named messages. The mart
-    messages and the function experiment_dashboard_as_of share them. -#}
-{% macro message_steps(turn_marks, replies) -%}
-    turn_starts as (
-
-        select * from {{ turn_marks }}
-
-        where event_type = 'TurnStartEvent'
-
-    ),
-
-    requests as (
-
-        select * from {{ turn_marks }}
-
-        where event_type = 'MessageRequestEvent'
-
-    ),
-
+{#- The messages of conversations: who said what in which turn, from steps named turn_starts,
+    message_requests, message_replies and complete_turns to one named messages. The mart messages and
+    the function experiment_dashboard_as_of share them. -#}
+{% macro message_steps() -%}
     -- A reply does not say its turn. It answers the last request to the same agent; a log without
     -- requests still says when turns start. One whose number can be none gives none, so that what
     -- follows does not belong to the turn before.
     replies as (
 
         select
-            {{ replies }}.*,
-            coalesce(requests.turn_number, turn_starts.turn_number) as turn_number
+            message_replies.*,
+            coalesce(message_requests.turn_number, turn_starts.turn_number) as turn_number
 
-        from {{ replies }}
+        from message_replies
 
-        asof left join requests
+        asof left join message_requests
             on
-                {{ replies }}.conversation_id = requests.conversation_id
-                and {{ replies }}.agent_id = requests.agent_id
-                and {{ replies }}.place > requests.place
+                message_replies.conversation_id = message_requests.conversation_id
+                and message_replies.agent_id = message_requests.agent_id
+                and message_replies.place > message_requests.place
 
         asof left join turn_starts
             on
-                {{ replies }}.conversation_id = turn_starts.conversation_id
-                and {{ replies }}.place > turn_starts.place
+                message_replies.conversation_id = turn_starts.conversation_id
+                and message_replies.place > turn_starts.place
 
     ),
 

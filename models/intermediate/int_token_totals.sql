@@ -16,30 +16,6 @@ files as (
 
 ),
 
-conversation_starts as (
-
-    select * from {{ ref('int_conversation_starts') }}
-
-),
-
-message_replies as (
-
-    select * from {{ ref('int_message_replies') }}
-
-),
-
-token_reports as (
-
-    select * from {{ ref('int_token_reports') }}
-
-),
-
-thinking_records as (
-
-    select * from {{ ref('int_thinking_records') }}
-
-),
-
 changed_files as (
 
     select files.*
@@ -49,27 +25,27 @@ changed_files as (
 
 ),
 
-changed_starts as (
+conversation_starts as (
 
-    {{ ordered_events('conversation_starts') }}
-
-),
-
-changed_replies as (
-
-    {{ ordered_events('message_replies') }}
+    {{ ordered_events(ref('int_conversation_starts')) }}
 
 ),
 
-changed_reports as (
+message_replies as (
 
-    {{ ordered_events('token_reports') }}
+    {{ ordered_events(ref('int_message_replies')) }}
 
 ),
 
-changed_thinking as (
+token_reports as (
 
-    {{ ordered_events('thinking_records') }}
+    {{ ordered_events(ref('int_token_reports')) }}
+
+),
+
+thinking_records as (
+
+    {{ ordered_events(ref('int_thinking_records')) }}
 
 ),
 
@@ -85,7 +61,7 @@ token_events as (
         place,
         fingerprint
 
-    from changed_starts
+    from conversation_starts
 
     union all by name
 
@@ -96,7 +72,7 @@ token_events as (
         model as named_model,
         coalesce({{ is_api_error_placeholder('content') }}, false) as is_failed
 
-    from changed_replies
+    from message_replies
 
     union all by name
 
@@ -105,7 +81,7 @@ token_events as (
         'report' as kind,
         model as named_model
 
-    from changed_reports
+    from token_reports
 
     union all by name
 
@@ -114,7 +90,7 @@ token_events as (
         'thinking' as kind,
         model as named_model
 
-    from changed_thinking
+    from thinking_records
 
 ),
 

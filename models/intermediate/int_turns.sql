@@ -16,12 +16,6 @@ files as (
 
 ),
 
-turn_records as (
-
-    select * from {{ ref('int_turn_records') }}
-
-),
-
 messages as (
 
     select * from {{ ref('messages') }}
@@ -37,13 +31,13 @@ changed_files as (
 
 ),
 
-changed_turn_records as (
+turn_records as (
 
-    {{ ordered_events('turn_records') }}
+    {{ ordered_events(ref('int_turn_records')) }}
 
 ),
 
-{{ complete_turn_steps('changed_turn_records') }},
+{{ complete_turn_steps() }},
 
 -- Of the same state; after a build of a selection there may be others, and then these turns
 -- wait.

@@ -15,8 +15,7 @@ branch_events as (
         source_file,
         line_position,
         json_transform(event_data, '{
-            "source_conversation_id": "VARCHAR",
-            "branch_point": "VARCHAR"
+            "source_conversation_id": "VARCHAR", "branch_point": "VARCHAR"
         }') as fields
 
     from events

@@ -17,39 +17,22 @@ start_events as (
         source_file,
         line_position,
         json_transform(event_data, '{
-            "agent_a_model": "VARCHAR",
-            "agent_b_model": "VARCHAR",
-            "agent_a_display_name": "VARCHAR",
-            "agent_b_display_name": "VARCHAR",
-            "temperature_a": "VARCHAR",
-            "temperature_b": "VARCHAR",
-            "initial_prompt": "VARCHAR",
+            "agent_a_model": "VARCHAR", "agent_b_model": "VARCHAR",
+            "agent_a_display_name": "VARCHAR", "agent_b_display_name": "VARCHAR",
+            "temperature_a": "VARCHAR", "temperature_b": "VARCHAR", "initial_prompt": "VARCHAR",
             "max_turns": "VARCHAR",
             "agent_a": {
-                "model": "VARCHAR",
-                "display_name": "VARCHAR",
-                "temperature": "VARCHAR",
-                "thinking_enabled": "VARCHAR",
-                "thinking_budget": "VARCHAR",
-                "max_tokens": "VARCHAR"
+                "model": "VARCHAR", "display_name": "VARCHAR", "temperature": "VARCHAR",
+                "thinking_enabled": "VARCHAR", "thinking_budget": "VARCHAR", "max_tokens": "VARCHAR"
             },
             "agent_b": {
-                "model": "VARCHAR",
-                "display_name": "VARCHAR",
-                "temperature": "VARCHAR",
-                "thinking_enabled": "VARCHAR",
-                "thinking_budget": "VARCHAR",
-                "max_tokens": "VARCHAR"
+                "model": "VARCHAR", "display_name": "VARCHAR", "temperature": "VARCHAR",
+                "thinking_enabled": "VARCHAR", "thinking_budget": "VARCHAR", "max_tokens": "VARCHAR"
             },
             "config": {
-                "initial_prompt": "VARCHAR",
-                "max_turns": "VARCHAR",
-                "temperature_a": "VARCHAR",
-                "temperature_b": "VARCHAR",
-                "awareness_a": "VARCHAR",
-                "awareness_b": "VARCHAR",
-                "choose_names": "VARCHAR",
-                "prompt_tag": "VARCHAR"
+                "initial_prompt": "VARCHAR", "max_turns": "VARCHAR", "temperature_a": "VARCHAR",
+                "temperature_b": "VARCHAR", "awareness_a": "VARCHAR", "awareness_b": "VARCHAR",
+                "choose_names": "VARCHAR", "prompt_tag": "VARCHAR"
             }
         }') as fields
 

@@ -27,16 +27,10 @@ incident_events as (
         events.event_type,
         events.timestamp,
         json_transform(events.event_data, '{
-            "error_type": "VARCHAR",
-            "error_message": "VARCHAR",
-            "provider": "VARCHAR",
-            "context": "VARCHAR",
-            "wait_time": "VARCHAR",
-            "timeout_seconds": "VARCHAR",
-            "messages_dropped": "VARCHAR",
-            "interrupt_source": "VARCHAR",
-            "paused_during": "VARCHAR",
-            "retryable": "VARCHAR"
+            "error_type": "VARCHAR", "error_message": "VARCHAR", "provider": "VARCHAR",
+            "context": "VARCHAR", "wait_time": "VARCHAR", "timeout_seconds": "VARCHAR",
+            "messages_dropped": "VARCHAR", "interrupt_source": "VARCHAR",
+            "paused_during": "VARCHAR", "retryable": "VARCHAR"
         }') as fields
 
     from events

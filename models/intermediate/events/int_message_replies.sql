@@ -20,13 +20,9 @@ reply_events as (
         -- To 2025-08-10 one count, then three, and since 1.1.0 those of the cache.
         json_transform(event_data, '{
             "message": {"content": "VARCHAR"},
-            "model": "VARCHAR",
-            "tokens_used": "VARCHAR",
-            "prompt_tokens": "VARCHAR",
-            "completion_tokens": "VARCHAR",
-            "total_tokens": "VARCHAR",
-            "cache_read_tokens": "VARCHAR",
-            "cache_write_tokens": "VARCHAR",
+            "model": "VARCHAR", "tokens_used": "VARCHAR", "prompt_tokens": "VARCHAR",
+            "completion_tokens": "VARCHAR", "total_tokens": "VARCHAR",
+            "cache_read_tokens": "VARCHAR", "cache_write_tokens": "VARCHAR",
             "duration_ms": "VARCHAR"
         }') as fields
 

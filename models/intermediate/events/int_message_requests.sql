@@ -16,10 +16,9 @@ request_events as (
         line_position,
         turn_number,
         agent_id,
+        timestamp,
         json_transform(event_data, '{
-            "thinking_enabled": "VARCHAR",
-            "thinking_budget": "VARCHAR",
-            "max_tokens": "VARCHAR"
+            "thinking_enabled": "VARCHAR", "thinking_budget": "VARCHAR", "max_tokens": "VARCHAR"
         }') as fields
 
     from events
@@ -36,6 +35,7 @@ select
     agent_id,
     fields.thinking_enabled as thinking_enabled,
     fields.thinking_budget as thinking_budget,
-    fields.max_tokens as max_tokens
+    fields.max_tokens as max_tokens,
+    timestamp as requested_at
 
 from request_events

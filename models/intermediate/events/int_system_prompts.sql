@@ -16,8 +16,7 @@ prompt_events as (
         line_position,
         agent_id,
         json_transform(event_data, '{
-            "prompt": "VARCHAR",
-            "agent_display_name": "VARCHAR"
+            "prompt": "VARCHAR", "agent_display_name": "VARCHAR"
         }') as fields
 
     from events

@@ -18,9 +18,7 @@ thinking_events as (
         agent_id,
         timestamp,
         json_transform(event_data, '{
-            "thinking_content": "VARCHAR",
-            "model": "VARCHAR",
-            "thinking_tokens": "VARCHAR",
+            "thinking_content": "VARCHAR", "model": "VARCHAR", "thinking_tokens": "VARCHAR",
             "duration_ms": "VARCHAR"
         }') as fields
 

@@ -16,11 +16,8 @@ report_events as (
         line_position,
         agent_id,
         json_transform(event_data, '{
-            "model": "VARCHAR",
-            "prompt_tokens": "VARCHAR",
-            "completion_tokens": "VARCHAR",
-            "tokens_used": "VARCHAR",
-            "cache_read_tokens": "VARCHAR",
+            "model": "VARCHAR", "prompt_tokens": "VARCHAR", "completion_tokens": "VARCHAR",
+            "tokens_used": "VARCHAR", "cache_read_tokens": "VARCHAR",
             "cache_write_tokens": "VARCHAR"
         }') as fields
 

@@ -22,8 +22,7 @@ turn_events as (
                 "agent_a_message": {"content": "VARCHAR"},
                 "agent_b_message": {"content": "VARCHAR"}
             },
-            "convergence_score": "VARCHAR",
-            "legacy_convergence_score": "VARCHAR"
+            "convergence_score": "VARCHAR", "legacy_convergence_score": "VARCHAR"
         }') as fields
 
     from events

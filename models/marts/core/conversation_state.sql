@@ -29,12 +29,6 @@ events as (
 
 ),
 
-conversation_ends as (
-
-    select * from {{ ref('int_conversation_ends') }}
-
-),
-
 end_reasons as (
 
     select * from {{ ref('end_reasons') }}
@@ -61,19 +55,19 @@ changed_conversations as (
 
 ),
 
-changed_events as (
+conversation_events as (
 
     {{ ordered_events('events') }}
 
 ),
 
-changed_ends as (
+conversation_ends as (
 
-    {{ ordered_events('conversation_ends') }}
+    {{ ordered_events(ref('int_conversation_ends')) }}
 
 ),
 
-{{ conversation_state_steps('changed_events', 'changed_ends') }}
+{{ conversation_state_steps() }}
 
 select
     states.conversation_id,

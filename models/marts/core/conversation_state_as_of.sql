@@ -35,32 +35,25 @@ events as (
 
 ),
 
-conversation_ends as (
-
-    select * from {{ ref('int_conversation_ends') }}
-
-    where ended_at <= as_of  -- noqa: RF02
-
-),
-
 end_reasons as (
 
     select * from {{ ref('end_reasons') }}
 
 ),
 
-known_events as (
+conversation_events as (
 
     {{ ordered_events('events', 'files') }}
 
 ),
 
-known_ends as (
+conversation_ends as (
 
-    {{ ordered_events('conversation_ends', 'files') }}
+    {{ ordered_events(ref('int_conversation_ends'), 'files') }}
+    where events.ended_at <= as_of  -- noqa: RF02
 
 ),
 
-{{ conversation_state_steps('known_events', 'known_ends') }}
+{{ conversation_state_steps() }}
 
 select * from states

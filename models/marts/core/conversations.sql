@@ -21,30 +21,6 @@ files as (
 
 ),
 
-conversation_starts as (
-
-    select * from {{ ref('int_conversation_starts') }}
-
-),
-
-conversation_branches as (
-
-    select * from {{ ref('int_conversation_branches') }}
-
-),
-
-system_prompts as (
-
-    select * from {{ ref('int_system_prompts') }}
-
-),
-
-message_requests as (
-
-    select * from {{ ref('int_message_requests') }}
-
-),
-
 turns as (
 
     select * from {{ ref('int_turns') }}
@@ -95,27 +71,27 @@ changed_files as (
 
 ),
 
-changed_starts as (
+conversation_starts as (
 
-    {{ ordered_events('conversation_starts') }}
-
-),
-
-changed_branches as (
-
-    {{ ordered_events('conversation_branches') }}
+    {{ ordered_events(ref('int_conversation_starts')) }}
 
 ),
 
-changed_prompts as (
+conversation_branches as (
 
-    {{ ordered_events('system_prompts') }}
+    {{ ordered_events(ref('int_conversation_branches')) }}
 
 ),
 
-changed_requests as (
+system_prompts as (
 
-    {{ ordered_events('message_requests') }}
+    {{ ordered_events(ref('int_system_prompts')) }}
+
+),
+
+message_requests as (
+
+    {{ ordered_events(ref('int_message_requests')) }}
 
 ),
 
@@ -123,7 +99,7 @@ first_starts as (
 
     select *
 
-    from changed_starts
+    from conversation_starts
 
     qualify
         row_number() over (
@@ -140,7 +116,7 @@ first_branches as (
         arg_min_null(branched_from, place) as branched_from,
         arg_min_null(branch_point, place) as branch_point
 
-    from changed_branches
+    from conversation_branches
 
     group by conversation_id
 
@@ -154,7 +130,7 @@ first_prompts as (
         arg_min_null(prompt, place) filter (where agent_id = 'agent_a') as prompt_a,
         arg_min_null(prompt, place) filter (where agent_id = 'agent_b') as prompt_b
 
-    from changed_prompts
+    from system_prompts
 
     where not is_injected
 
@@ -167,7 +143,7 @@ first_requests as (
 
     select *
 
-    from changed_requests
+    from message_requests
 
     qualify
         row_number() over (
@@ -205,23 +181,12 @@ manifest_settings as (
     select
         conversation_id,
         json_transform(experiment_config, '{
-            "temperature": "VARCHAR",
-            "temperature_a": "VARCHAR",
-            "temperature_b": "VARCHAR",
-            "awareness": "VARCHAR",
-            "awareness_a": "VARCHAR",
-            "awareness_b": "VARCHAR",
-            "think": "VARCHAR",
-            "think_a": "VARCHAR",
-            "think_b": "VARCHAR",
-            "think_budget": "VARCHAR",
-            "max_tokens": "VARCHAR",
-            "convergence_threshold": "VARCHAR",
-            "convergence_action": "VARCHAR",
-            "choose_names": "VARCHAR",
-            "prompt_tag": "VARCHAR",
-            "branch_from_conversation": "VARCHAR",
-            "branch_from_turn": "VARCHAR"
+            "temperature": "VARCHAR", "temperature_a": "VARCHAR", "temperature_b": "VARCHAR",
+            "awareness": "VARCHAR", "awareness_a": "VARCHAR", "awareness_b": "VARCHAR",
+            "think": "VARCHAR", "think_a": "VARCHAR", "think_b": "VARCHAR",
+            "think_budget": "VARCHAR", "max_tokens": "VARCHAR", "convergence_threshold": "VARCHAR",
+            "convergence_action": "VARCHAR", "choose_names": "VARCHAR", "prompt_tag": "VARCHAR",
+            "branch_from_conversation": "VARCHAR", "branch_from_turn": "VARCHAR"
         }') as config
 
     from changed_conversations

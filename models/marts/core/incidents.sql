@@ -15,24 +15,9 @@ files as (
 
 ),
 
-events as not materialized (
+events as (
 
-    select
-        event_id,
-        conversation_id,
-        source_file,
-        line_position,
-        event_type,
-        turn_number,
-        timestamp
-
-    from {{ ref('int_events') }}
-
-),
-
-incident_events as not materialized (
-
-    select * from {{ ref('int_incident_events') }}
+    select * from {{ ref('int_events') }}
 
 ),
 
@@ -60,9 +45,7 @@ renamed_conversations as (
 -- A conversation without trouble leaves no row to know it by, so it is asked for here.
 troubled_conversations as (
 
-    select distinct conversation_id
-
-    from incident_events
+    select distinct conversation_id from {{ ref('int_incident_events') }}
 
     union
 
@@ -84,23 +67,15 @@ changed_files as (
 
 ),
 
+incident_events as (
+
+    {{ ordered_events(ref('int_incident_events')) }}
+
+),
+
 turn_starts as (
 
-    select * from events
-
-    where event_type = 'TurnStartEvent'
-
-),
-
-changed_incidents as (
-
-    {{ ordered_events('incident_events') }}
-
-),
-
-changed_turn_starts as (
-
-    {{ ordered_events('turn_starts') }}
+    {{ ordered_events(ref('int_turn_starts')) }}
 
 ),
 
@@ -111,7 +86,7 @@ turns_and_incidents as (
         *,
         turn_number as current_turn_number
 
-    from changed_incidents
+    from incident_events
 
     union all by name
 
@@ -120,7 +95,7 @@ turns_and_incidents as (
         coalesce(turn_number, -1) as current_turn_number,
         place
 
-    from changed_turn_starts
+    from turn_starts
 
 ),
 

@@ -15,34 +15,6 @@ files as (
 
 ),
 
-turn_marks as (
-
-    select
-        conversation_id,
-        source_file,
-        line_position,
-        event_type,
-        turn_number,
-        agent_id
-
-    from {{ ref('int_events') }}
-
-    where event_type in ('TurnStartEvent', 'MessageRequestEvent')
-
-),
-
-message_replies as (
-
-    select * from {{ ref('int_message_replies') }}
-
-),
-
-turn_records as (
-
-    select * from {{ ref('int_turn_records') }}
-
-),
-
 changed_files as (
 
     select files.*
@@ -63,27 +35,33 @@ changed_conversations as (
 
 ),
 
-changed_turn_marks as (
+turn_starts as (
 
-    {{ ordered_events('turn_marks') }}
-
-),
-
-changed_replies as (
-
-    {{ ordered_events('message_replies') }}
+    {{ ordered_events(ref('int_turn_starts')) }}
 
 ),
 
-changed_turn_records as (
+message_requests as (
 
-    {{ ordered_events('turn_records') }}
+    {{ ordered_events(ref('int_message_requests')) }}
 
 ),
 
-{{ complete_turn_steps('changed_turn_records') }},
+message_replies as (
 
-{{ message_steps('changed_turn_marks', 'changed_replies') }}
+    {{ ordered_events(ref('int_message_replies')) }}
+
+),
+
+turn_records as (
+
+    {{ ordered_events(ref('int_turn_records')) }}
+
+),
+
+{{ complete_turn_steps() }},
+
+{{ message_steps() }}
 
 select
     messages.conversation_id,

@@ -15,12 +15,6 @@ files as (
 
 ),
 
-thinking_records as (
-
-    select * from {{ ref('int_thinking_records') }}
-
-),
-
 changed_files as (
 
     select files.*
@@ -30,9 +24,9 @@ changed_files as (
 
 ),
 
-changed_records as (
+thinking_records as (
 
-    {{ ordered_events('thinking_records') }}
+    {{ ordered_events(ref('int_thinking_records')) }}
 
 ),
 
@@ -41,7 +35,7 @@ latest_records as (
 
     select *
 
-    from changed_records
+    from thinking_records
 
     where turn_number is not null
 

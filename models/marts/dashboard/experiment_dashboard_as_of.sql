@@ -45,61 +45,37 @@ present_experiments as (
 
 ),
 
-turn_marks as (
+turn_starts as (
 
-    select
-        conversation_id,
-        source_file,
-        line_position,
-        event_type,
-        turn_number,
-        agent_id
+    {{ ordered_events(ref('int_turn_starts'), 'files') }}
+    where events.started_at <= as_of  -- noqa: RF02
 
-    from {{ ref('int_events') }}
+),
 
-    where
-        event_type in ('TurnStartEvent', 'MessageRequestEvent')
-        and timestamp <= as_of  -- noqa: RF02
+message_requests as (
+
+    {{ ordered_events(ref('int_message_requests'), 'files') }}
+    where events.requested_at <= as_of  -- noqa: RF02
 
 ),
 
 message_replies as (
 
-    select * from {{ ref('int_message_replies') }}
-
-    where sent_at <= as_of  -- noqa: RF02
+    {{ ordered_events(ref('int_message_replies'), 'files') }}
+    where events.sent_at <= as_of  -- noqa: RF02
 
 ),
 
 turn_records as (
 
-    select * from {{ ref('int_turn_records') }}
-
-    where completed_at <= as_of  -- noqa: RF02
-
-),
-
-known_turn_marks as (
-
-    {{ ordered_events('turn_marks', 'files') }}
+    {{ ordered_events(ref('int_turn_records'), 'files') }}
+    where events.completed_at <= as_of  -- noqa: RF02
 
 ),
 
-known_replies as (
+{{ complete_turn_steps() }},
 
-    {{ ordered_events('message_replies', 'files') }}
-
-),
-
-known_turn_records as (
-
-    {{ ordered_events('turn_records', 'files') }}
-
-),
-
-{{ complete_turn_steps('known_turn_records') }},
-
-{{ message_steps('known_turn_marks', 'known_replies') }},
+{{ message_steps() }},
 
 {{ spoken_turn_steps('messages') }},
 

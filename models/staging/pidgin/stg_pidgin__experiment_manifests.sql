@@ -50,13 +50,8 @@ fields as (
         {{ experiment_id_from_path('source_file', sql_string(pidgin_output_dir())) }}
             as folder_experiment_id,
         json_transform(manifest, '{
-            "experiment_id": "VARCHAR",
-            "name": "VARCHAR",
-            "status": "VARCHAR",
-            "error": "VARCHAR",
-            "created_at": "VARCHAR",
-            "started_at": "VARCHAR",
-            "completed_at": "VARCHAR",
+            "experiment_id": "VARCHAR", "name": "VARCHAR", "status": "VARCHAR", "error": "VARCHAR",
+            "created_at": "VARCHAR", "started_at": "VARCHAR", "completed_at": "VARCHAR",
             "total_conversations": "VARCHAR"
         }') as named,
         json_extract(manifest, '$.config') as config,
