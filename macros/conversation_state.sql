@@ -1,6 +1,6 @@
 {#- The state of each conversation from its events alone: the last steps of the mart
-    conversation_state and of the function conversation_state_as_of. They follow a step
-    named conversation_events and one named end_reasons.
+    conversation_state and of the function conversation_state_as_of. They follow steps named
+    conversation_events, conversation_ends and end_reasons.
 
     A conversation may log several ends (June 2025 wrote the cause, then 'completed'), and
     lines after its end (a late reply). The first end that no complete turn follows is the
@@ -11,7 +11,7 @@
         select
             conversation_id,
             count(distinct turn_number) as turn_count,
-            max(struct_pack(file_order := file_order, line_position := line_position)) as last_position
+            max(place) as last_position
 
         from conversation_events
 
@@ -23,34 +23,26 @@
 
     ),
 
-    ends as (
+    placed_ends as (
 
         select
-            conversation_events.conversation_id,
+            conversation_ends.conversation_id,
             struct_pack(
-                file_order := conversation_events.file_order,
-                line_position := conversation_events.line_position,
-                ended_at := conversation_events.timestamp,
-                end_reason := json_extract_string(conversation_events.event_data, '$.reason')
+                place := conversation_ends.place,
+                ended_at := conversation_ends.ended_at,
+                end_reason := conversation_ends.end_reason
             ) as conversation_end,
-            coalesce(
-                struct_pack(
-                    file_order := conversation_events.file_order,
-                    line_position := conversation_events.line_position
-                ) > completed_turns.last_position,
-                true
-            ) as is_after_last_turn
+            coalesce(conversation_ends.place > completed_turns.last_position, true)
+                as is_after_last_turn
 
-        from conversation_events
+        from conversation_ends
 
         left join completed_turns
-            on conversation_events.conversation_id = completed_turns.conversation_id
-
-        where conversation_events.event_type = 'ConversationEndEvent'
+            on conversation_ends.conversation_id = completed_turns.conversation_id
 
     ),
 
-    conversation_ends as (
+    decisive_ends as (
 
         select
             conversation_id,
@@ -59,7 +51,7 @@
                 max(conversation_end)
             ) as conversation_end
 
-        from ends
+        from placed_ends
 
         group by conversation_id
 
@@ -86,15 +78,15 @@
         select
             spans.conversation_id,
             case
-                when conversation_ends.conversation_end is null then 'unfinished'
+                when decisive_ends.conversation_end is null then 'unfinished'
                 -- A reason that the table does not list counts as Pidgin 1.1.0 counts it.
                 else coalesce(end_reasons.status, 'interrupted')
             end as status,
-            conversation_ends.conversation_end.end_reason as end_reason,
+            decisive_ends.conversation_end.end_reason as end_reason,
             cast(coalesce(completed_turns.turn_count, 0) as integer) as turn_count,
             cast(spans.event_count as integer) as event_count,
             spans.started_at,
-            conversation_ends.conversation_end.ended_at as ended_at,
+            decisive_ends.conversation_end.ended_at as ended_at,
             spans.last_event_at
 
         from spans
@@ -102,53 +94,29 @@
         left join completed_turns
             on spans.conversation_id = completed_turns.conversation_id
 
-        left join conversation_ends
-            on spans.conversation_id = conversation_ends.conversation_id
+        left join decisive_ends
+            on spans.conversation_id = decisive_ends.conversation_id
 
         left join end_reasons
-            on conversation_ends.conversation_end.end_reason = end_reasons.reason
+            on decisive_ends.conversation_end.end_reason = end_reasons.reason
 
     )
 {%- endmacro %}
 
-{#- The complete turns of conversations with their scores, from a step named
-    conversation_events to one named complete_turns. -#}
+{#- The complete turns of conversations, from a step named turn_records to one named complete_turns. A
+    turn number that comes again replaces what it said before, as in Pidgin. -#}
 {% macro complete_turn_steps() -%}
-    -- A turn number that comes again replaces what it said before, as in Pidgin.
-    latest_turns as (
+    complete_turns as (
 
-        select
-            conversation_id,
-            turn_number,
-            timestamp as completed_at,
-            json_extract_string(
-                event_data, ['$.convergence_score', '$.legacy_convergence_score']
-            ) as score
+        select *
 
-        from conversation_events
-
-        where
-            event_type = 'TurnCompleteEvent'
-            and turn_number is not null
+        from turn_records
 
         qualify
             row_number() over (
                 partition by conversation_id, turn_number
-                order by file_order desc, line_position desc
+                order by place desc
             ) = 1
-
-    ),
-
-    complete_turns as (
-
-        select
-            conversation_id,
-            turn_number,
-            completed_at,
-            {{ logged_score('score[1]') }} as convergence_score,
-            {{ logged_score('score[2]') }} as legacy_convergence_score
-
-        from latest_turns
 
     )
 {%- endmacro %}

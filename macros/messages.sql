@@ -1,135 +1,28 @@
-{#- The messages of conversations: who said what in which turn, from a step named
-    conversation_events to one named messages. The mart messages and the function
-    experiment_dashboard_as_of share them. -#}
+{#- The messages of conversations: who said what in which turn, from steps named turn_starts,
+    message_requests, message_replies and complete_turns to one named messages. The mart messages and
+    the function experiment_dashboard_as_of share them. -#}
 {% macro message_steps() -%}
-    dialogue_events as (
-
-        select
-            conversation_id,
-            event_type,
-            agent_id,
-            turn_number,
-            timestamp,
-            event_data,
-            -- -1 where the number can be none: what follows does not belong to the turn before.
-            if(event_type = 'TurnStartEvent', coalesce(turn_number, -1), null)
-                as started_turn_number,
-            if(event_type = 'MessageRequestEvent', coalesce(turn_number, -1), null)
-                as requested_turn_number,
-            file_order,
-            line_position
-
-        from conversation_events
-
-        where
-            event_type in (
-                'TurnStartEvent', 'MessageRequestEvent', 'MessageCompleteEvent', 'TurnCompleteEvent'
-            )
-
-    ),
-
-    -- A MessageCompleteEvent does not say its turn. It answers the last request to the same
-    -- agent; a log without requests still says when turns start.
-    placed_events as (
-
-        select
-            *,
-            coalesce(
-                nullif(
-                    last_value(requested_turn_number ignore nulls) over (
-                        partition by conversation_id, agent_id
-                        order by file_order, line_position
-                    ),
-                    -1
-                ),
-                nullif(
-                    last_value(started_turn_number ignore nulls) over (
-                        partition by conversation_id
-                        order by file_order, line_position
-                    ),
-                    -1
-                )
-            ) as placed_turn_number
-
-        from dialogue_events
-
-    ),
-
-    -- A turn number that comes again replaces what it said before, as in Pidgin.
-    turn_events as (
-
-        select
-            conversation_id,
-            turn_number,
-            file_order,
-            line_position,
-            event_data,
-            json_extract_string(
-                event_data, ['$.turn.agent_a_message.content', '$.turn.agent_b_message.content']
-            ) as content
-
-        from dialogue_events
-
-        where
-            event_type = 'TurnCompleteEvent'
-            and turn_number is not null
-
-        qualify
-            row_number() over (
-                partition by conversation_id, turn_number
-                order by file_order desc, line_position desc
-            ) = 1
-
-    ),
-
-    turns as (
-
-        select
-            conversation_id,
-            turn_number,
-            file_order,
-            line_position,
-            {{ message_text('event_data', '$.turn.agent_a_message.content', 'content[1]') }}
-                as agent_a_content,
-            {{ message_text('event_data', '$.turn.agent_b_message.content', 'content[2]') }}
-                as agent_b_content
-
-        from turn_events
-
-    ),
-
-    reply_events as (
-
-        select
-            conversation_id,
-            placed_turn_number as turn_number,
-            agent_id,
-            timestamp as sent_at,
-            file_order,
-            line_position,
-            event_data,
-            json_extract_string(event_data, [
-                '$.message.content',
-                '$.prompt_tokens', '$.completion_tokens', '$.total_tokens', '$.tokens_used',
-                '$.cache_read_tokens', '$.cache_write_tokens', '$.duration_ms'
-            ]) as field
-
-        from placed_events
-
-        where
-            event_type = 'MessageCompleteEvent'
-            and agent_id in ('agent_a', 'agent_b')
-            and placed_turn_number is not null
-
-    ),
-
+    -- A reply does not say its turn. It answers the last request to the same agent; a log without
+    -- requests still says when turns start. One whose number can be none gives none, so that what
+    -- follows does not belong to the turn before.
     replies as (
 
         select
-            * exclude (event_data),
-            {{ message_text('event_data', '$.message.content', 'field[1]') }} as content
+            message_replies.*,
+            coalesce(message_requests.turn_number, turn_starts.turn_number) as turn_number
 
-        from reply_events
+        from message_replies
+
+        asof left join message_requests
+            on
+                message_replies.conversation_id = message_requests.conversation_id
+                and message_replies.agent_id = message_requests.agent_id
+                and message_replies.place > message_requests.place
+
+        asof left join turn_starts
+            on
+                message_replies.conversation_id = turn_starts.conversation_id
+                and message_replies.place > turn_starts.place
 
     ),
 
@@ -141,19 +34,19 @@
 
         from replies
 
-        left join turns
+        left join complete_turns
             on
-                replies.conversation_id = turns.conversation_id
-                and replies.turn_number = turns.turn_number
+                replies.conversation_id = complete_turns.conversation_id
+                and replies.turn_number = complete_turns.turn_number
 
         where
-            turns.turn_number is null
-            or (replies.file_order, replies.line_position) < (turns.file_order, turns.line_position)
+            replies.turn_number is not null
+            and (complete_turns.turn_number is null or replies.place < complete_turns.place)
 
         qualify
             row_number() over (
                 partition by replies.conversation_id, replies.turn_number, replies.agent_id
-                order by replies.file_order desc, replies.line_position desc
+                order by replies.place desc
             ) = 1
 
     ),
@@ -168,13 +61,13 @@
     turn_messages as (
 
         select
-            turns.conversation_id,
-            turns.turn_number,
+            complete_turns.conversation_id,
+            complete_turns.turn_number,
             agents.agent_id,
-            if(agents.agent_id = 'agent_a', turns.agent_a_content, turns.agent_b_content)
+            if(agents.agent_id = 'agent_a', complete_turns.agent_a_content, complete_turns.agent_b_content)
                 as content
 
-        from turns
+        from complete_turns
 
         cross join agents
 
@@ -189,7 +82,13 @@
             coalesce(turn_messages.agent_id, latest_replies.agent_id) as agent_id,
             coalesce(turn_messages.content, latest_replies.content) as content,
             latest_replies.sent_at,
-            latest_replies.field,
+            latest_replies.prompt_tokens,
+            latest_replies.completion_tokens,
+            latest_replies.total_tokens,
+            latest_replies.tokens_used,
+            latest_replies.cache_read_tokens,
+            latest_replies.cache_write_tokens,
+            latest_replies.duration_ms,
             turn_messages.turn_number is not null as is_turn_complete
 
         from turn_messages

@@ -32,7 +32,7 @@
 {#- How marts are computed from what was read. -#}
 {% macro computing_version() -%}
     {{ code_version(
-        ['models/intermediate/*.sql', 'models/marts/**/*.sql', 'macros/**/*.sql'],
+        ['models/intermediate/**/*.sql', 'models/marts/**/*.sql', 'macros/**/*.sql'],
         settings = 'with zlib' if has_plugin() else 'without zlib'
     ) }}
 {%- endmacro %}

@@ -10,120 +10,87 @@
 
 with
 
-conversations as (
+files as (
 
-    select * from {{ ref('int_current_conversations') }}
-
-),
-
-conversation_files as (
-
-    select * from {{ ref('int_conversation_files') }}
+    select * from {{ ref('int_current_files') }}
 
 ),
 
-events as (
+changed_files as (
 
-    select * from {{ ref('int_events') }}
+    select files.*
 
-),
-
-changed_conversations as (
-
-    select conversations.*
-
-    from conversations
-    {{ only_changed('conversations', ref('int_current_conversations')) }}
+    from files
+    {{ only_changed('files', 'files') }}
 
 ),
 
--- What a provider reported (TokenUsageEvent), what Pidgin noted beside each reply
--- (MessageCompleteEvent, an estimate where the provider reported nothing), thinking, and the
--- models that each start of the conversation names.
+conversation_starts as (
+
+    {{ ordered_events(ref('int_conversation_starts')) }}
+
+),
+
+message_replies as (
+
+    {{ ordered_events(ref('int_message_replies')) }}
+
+),
+
+token_reports as (
+
+    {{ ordered_events(ref('int_token_reports')) }}
+
+),
+
+thinking_records as (
+
+    {{ ordered_events(ref('int_thinking_records')) }}
+
+),
+
+-- What a provider reported, what Pidgin noted beside each reply (an estimate where the provider
+-- reported nothing), thinking, and the models that each start of the conversation names.
 token_events as (
 
     select
-        events.conversation_id,
-        unnest(
-            if(
-                events.event_type = 'ConversationStartEvent',
-                ['agent_a', 'agent_b'],
-                [events.agent_id]
-            )
-        ) as agent_id,
-        events.event_type,
-        conversation_files.file_order,
-        events.line_position,
-        changed_conversations.fingerprint,
-        events.event_data,
-        json_extract_string(events.event_data, [
-            '$.model', '$.prompt_tokens', '$.completion_tokens', '$.tokens_used',
-            '$.cache_read_tokens', '$.cache_write_tokens', '$.thinking_tokens',
-            '$.message.content',
-            '$.agent_a_model', '$.agent_a.model', '$.agent_b_model', '$.agent_b.model'
-        ]) as field
-
-    from events
-
-    inner join changed_conversations
-        on events.conversation_id = changed_conversations.conversation_id
-
-    inner join conversation_files
-        on
-            events.conversation_id = conversation_files.conversation_id
-            and events.source_file = conversation_files.source_file
-
-    where
-        events.event_type = 'ConversationStartEvent'
-        or (
-            events.event_type in (
-                'TokenUsageEvent', 'MessageCompleteEvent', 'ThinkingCompleteEvent'
-            )
-            and events.agent_id in ('agent_a', 'agent_b')
-        )
-
-),
-
-counts as (
-
-    select
         conversation_id,
-        agent_id,
-        event_type,
-        file_order,
-        line_position,
-        fingerprint,
-        nullif(
-            case
-                when event_type != 'ConversationStartEvent' then field[1]
-                when agent_id = 'agent_a' then coalesce(field[9], field[10])
-                else coalesce(field[11], field[12])
-            end,
-            ''
-        ) as named_model,
-        event_type = 'MessageCompleteEvent' as is_reply,
-        -- The first providers' reports (June 2025) named neither agent nor prompt.
-        event_type = 'TokenUsageEvent' and field[2] is not null as is_report,
-        {{ message_text('event_data', '$.message.content', 'field[8]') }} as content,
-        {{ logged_tokens('field[2]') }} as prompt_tokens,
-        {{ logged_tokens('field[3]') }} as completion_tokens,
-        {{ logged_tokens('field[4]') }} as tokens_used,
-        {{ logged_tokens('field[5]') }} as cache_read_tokens,
-        {{ logged_tokens('field[6]') }} as cache_write_tokens,
-        {{ logged_tokens('field[7]') }} as thinking_tokens
+        unnest(['agent_a', 'agent_b']) as agent_id,
+        'start' as kind,
+        unnest([agent_a_model, agent_b_model]) as named_model,
+        place,
+        fingerprint
 
-    from token_events
+    from conversation_starts
 
-),
+    union all by name
 
--- Before texts are sorted: they are most of the bytes.
-outcomes as (
-
+    -- Texts are most of the bytes, and not to be sorted.
     select
-        * exclude (content),
+        * exclude (content, model),
+        'reply' as kind,
+        model as named_model,
         coalesce({{ is_api_error_placeholder('content') }}, false) as is_failed
 
-    from counts
+    from message_replies
+
+    union all by name
+
+    select
+        * exclude (model),
+        'report' as kind,
+        model as named_model
+
+    from token_reports
+
+    union all by name
+
+    select
+        * exclude (thinking_content, model),
+        'thinking' as kind,
+        model as named_model
+
+    from thinking_records
 
 ),
 
@@ -132,16 +99,17 @@ outcomes as (
 ordered_counts as (
 
     select
-        * exclude (named_model),
-        last_value(named_model ignore nulls) over so_far as model,
-        lead(if(is_reply or is_report, is_report, null) ignore nulls) over so_far
+        *,
+        kind = 'report' and is_of_call as is_report,
+        last_value(nullif(named_model, '') ignore nulls) over so_far as model,
+        lead(if(kind = 'reply' or is_report, is_report, null) ignore nulls) over so_far
             as is_reported_next
 
-    from outcomes
+    from token_events
 
     window so_far as (
         partition by conversation_id, agent_id
-        order by file_order, line_position
+        order by place
     )
 
 ),
@@ -155,7 +123,7 @@ calls as (
         is_report as is_reported,
         is_report
         or (
-            is_reply
+            kind = 'reply'
             and not coalesce(is_reported_next, false)
             and not is_failed
         ) as is_call,
@@ -175,13 +143,13 @@ calls as (
         ) as billed_completion_tokens,
         cache_read_tokens,
         cache_write_tokens,
-        if(event_type = 'ThinkingCompleteEvent', thinking_tokens, null) as thinking_tokens
+        thinking_tokens
 
     from ordered_counts
 
     where
         is_call
-        or event_type in ('TokenUsageEvent', 'ThinkingCompleteEvent')
+        or kind in ('report', 'thinking')
 
 )
 

@@ -10,21 +10,9 @@
 
 with
 
-conversations as (
+files as (
 
-    select * from {{ ref('int_current_conversations') }}
-
-),
-
-conversation_files as (
-
-    select * from {{ ref('int_conversation_files') }}
-
-),
-
-events as (
-
-    select * from {{ ref('int_events') }}
+    select * from {{ ref('int_current_files') }}
 
 ),
 
@@ -34,30 +22,18 @@ messages as (
 
 ),
 
-changed_conversations as (
+changed_files as (
 
-    select conversations.*
+    select files.*
 
-    from conversations
-    {{ only_changed('conversations', ref('int_current_conversations')) }}
+    from files
+    {{ only_changed('files', 'files') }}
 
 ),
 
-conversation_events as (
+turn_records as (
 
-    select
-        events.*,
-        conversation_files.file_order
-
-    from events
-
-    semi join changed_conversations
-        on events.conversation_id = changed_conversations.conversation_id
-
-    inner join conversation_files
-        on
-            events.conversation_id = conversation_files.conversation_id
-            and events.source_file = conversation_files.source_file
+    {{ ordered_events(ref('int_turn_records')) }}
 
 ),
 
@@ -75,10 +51,10 @@ changed_messages as (
 
     from messages
 
-    semi join changed_conversations
+    semi join changed_files
         on
-            messages.conversation_id = changed_conversations.conversation_id
-            and messages.fingerprint = changed_conversations.fingerprint
+            messages.conversation_id = changed_files.conversation_id
+            and messages.fingerprint = changed_files.fingerprint
 
 ),
 
@@ -86,13 +62,13 @@ changed_messages as (
 
 select
     complete_turns.conversation_id,
-    changed_conversations.experiment_id,
+    complete_turns.experiment_id,
     complete_turns.turn_number,
     complete_turns.completed_at,
     complete_turns.convergence_score,
     complete_turns.legacy_convergence_score,
     spoken_turns.is_spoken,
-    changed_conversations.fingerprint
+    complete_turns.fingerprint
 
 from complete_turns
 
@@ -100,6 +76,3 @@ inner join spoken_turns
     on
         complete_turns.conversation_id = spoken_turns.conversation_id
         and complete_turns.turn_number = spoken_turns.turn_number
-
-inner join changed_conversations
-    on complete_turns.conversation_id = changed_conversations.conversation_id

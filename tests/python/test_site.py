@@ -337,7 +337,15 @@ def test_lineage_of_tables_is_that_of_the_manifest(built: Built) -> None:
             "is_stop_word",
             {("stop_words", "word")},
         ),
-        ("messages", "content", {("int_events", "event_data")}),
+        (
+            "messages",
+            "content",
+            {
+                ("int_message_replies", "content"),
+                ("int_turn_records", "agent_a_content"),
+            },
+        ),
+        ("int_message_replies", "duration_ms", {("int_events", "event_data")}),
         ("rolling_convergence", "delta", {("turn_metrics", "convergence_score")}),
     ],
 )

@@ -9,21 +9,23 @@
 
 with
 
-conversations as (
+files as (
 
-    select * from {{ ref('int_current_conversations') }}
-
-),
-
-conversation_files as (
-
-    select * from {{ ref('int_conversation_files') }}
+    select * from {{ ref('int_current_files') }}
 
 ),
 
 events as (
 
-    select * from {{ ref('int_events') }}
+    select
+        conversation_id,
+        source_file,
+        line_position,
+        event_type,
+        turn_number,
+        timestamp
+
+    from {{ ref('int_events') }}
 
 ),
 
@@ -33,30 +35,35 @@ end_reasons as (
 
 ),
 
+changed_files as (
+
+    select files.*
+
+    from files
+    {{ only_changed('files', 'files') }}
+
+),
+
 changed_conversations as (
 
-    select conversations.*
+    select distinct
+        conversation_id,
+        experiment_id,
+        fingerprint
 
-    from conversations
-    {{ only_changed('conversations', ref('int_current_conversations')) }}
+    from changed_files
 
 ),
 
 conversation_events as (
 
-    select
-        events.*,
-        conversation_files.file_order
+    {{ ordered_events('events') }}
 
-    from events
+),
 
-    semi join changed_conversations
-        on events.conversation_id = changed_conversations.conversation_id
+conversation_ends as (
 
-    inner join conversation_files
-        on
-            events.conversation_id = conversation_files.conversation_id
-            and events.source_file = conversation_files.source_file
+    {{ ordered_events(ref('int_conversation_ends')) }}
 
 ),
 

@@ -8,15 +8,30 @@
 
 with
 
-conversation_files as (
+files as (
 
-    select * from {{ ref('int_conversation_files') }}
+    select
+        conversation_id,
+        source_file,
+        file_order
+
+    from {{ ref('int_conversation_files') }}
 
 ),
 
 events as (
 
-    select * from {{ ref('int_events') }}
+    select
+        conversation_id,
+        source_file,
+        line_position,
+        event_type,
+        turn_number,
+        timestamp
+
+    from {{ ref('int_events') }}
+
+    where timestamp <= as_of  -- noqa: RF02
 
 ),
 
@@ -28,18 +43,14 @@ end_reasons as (
 
 conversation_events as (
 
-    select
-        events.*,
-        conversation_files.file_order
+    {{ ordered_events('events', 'files') }}
 
-    from events
+),
 
-    inner join conversation_files
-        on
-            events.conversation_id = conversation_files.conversation_id
-            and events.source_file = conversation_files.source_file
+conversation_ends as (
 
-    where events.timestamp <= as_of  -- noqa: RF02
+    {{ ordered_events(ref('int_conversation_ends'), 'files') }}
+    where events.ended_at <= as_of  -- noqa: RF02
 
 ),
 

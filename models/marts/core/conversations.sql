@@ -15,15 +15,9 @@ conversations as (
 
 ),
 
-conversation_files as (
+files as (
 
-    select * from {{ ref('int_conversation_files') }}
-
-),
-
-events as (
-
-    select * from {{ ref('int_events') }}
+    select * from {{ ref('int_current_files') }}
 
 ),
 
@@ -66,62 +60,38 @@ changed_conversations as (
 
 ),
 
-beginnings as (
+changed_files as (
 
-    select
-        events.conversation_id,
-        events.event_type,
-        events.agent_id,
-        events.event_data,
-        conversation_files.file_order,
-        events.line_position,
-        struct_pack(
-            file_order := conversation_files.file_order, line_position := events.line_position
-        ) as position
+    select files.*
 
-    from events
+    from files
 
     semi join changed_conversations
-        on events.conversation_id = changed_conversations.conversation_id
-
-    inner join conversation_files
-        on
-            events.conversation_id = conversation_files.conversation_id
-            and events.source_file = conversation_files.source_file
-
-    where
-        events.event_type in (
-            'ConversationStartEvent', 'ConversationBranchedEvent', 'SystemPromptEvent',
-            'MessageRequestEvent'
-        )
+        on files.conversation_id = changed_conversations.conversation_id
 
 ),
 
-start_events as (
+conversation_starts as (
 
-    select
-        conversation_id,
-        file_order,
-        line_position,
-        json_extract_string(event_data, [
-            '$.agent_a_model', '$.agent_b_model', '$.agent_a.model', '$.agent_b.model',
-            '$.agent_a_display_name', '$.agent_b_display_name',
-            '$.agent_a.display_name', '$.agent_b.display_name',
-            '$.agent_a.temperature', '$.agent_b.temperature',
-            '$.config.temperature_a', '$.config.temperature_b',
-            '$.temperature_a', '$.temperature_b',
-            '$.config.awareness_a', '$.config.awareness_b',
-            '$.initial_prompt', '$.config.initial_prompt',
-            '$.max_turns', '$.config.max_turns',
-            '$.agent_a.thinking_enabled', '$.agent_b.thinking_enabled',
-            '$.agent_a.thinking_budget', '$.agent_b.thinking_budget',
-            '$.agent_a.max_tokens', '$.agent_b.max_tokens',
-            '$.config.choose_names', '$.config.prompt_tag'
-        ]) as field
+    {{ ordered_events(ref('int_conversation_starts')) }}
 
-    from beginnings
+),
 
-    where event_type = 'ConversationStartEvent'
+conversation_branches as (
+
+    {{ ordered_events(ref('int_conversation_branches')) }}
+
+),
+
+system_prompts as (
+
+    {{ ordered_events(ref('int_system_prompts')) }}
+
+),
+
+message_requests as (
+
+    {{ ordered_events(ref('int_message_requests')) }}
 
 ),
 
@@ -129,50 +99,40 @@ first_starts as (
 
     select *
 
-    from start_events
+    from conversation_starts
 
     qualify
         row_number() over (
             partition by conversation_id
-            order by file_order, line_position
+            order by place
         ) = 1
 
 ),
 
-branches as (
+first_branches as (
 
     select
         conversation_id,
-        json_extract_string(
-            arg_min(event_data, position), ['$.source_conversation_id', '$.branch_point']
-        ) as field
+        arg_min_null(branched_from, place) as branched_from,
+        arg_min_null(branch_point, place) as branch_point
 
-    from beginnings
-
-    where event_type = 'ConversationBranchedEvent'
+    from conversation_branches
 
     group by conversation_id
 
 ),
 
 -- The first of each agent; later ones are told it between turns.
-system_prompts as (
+first_prompts as (
 
     select
         conversation_id,
-        arg_min(event_data, position) filter (where agent_id = 'agent_a') as event_a,
-        arg_min(event_data, position) filter (where agent_id = 'agent_b') as event_b
+        arg_min_null(prompt, place) filter (where agent_id = 'agent_a') as prompt_a,
+        arg_min_null(prompt, place) filter (where agent_id = 'agent_b') as prompt_b
 
-    from beginnings
+    from system_prompts
 
-    where
-        event_type = 'SystemPromptEvent'
-        and not coalesce(
-            regexp_matches(
-                json_extract_string(event_data, '$.agent_display_name'), '^Turn \d+ injection'
-            ),
-            false
-        )
+    where not is_injected
 
     group by conversation_id
 
@@ -181,22 +141,15 @@ system_prompts as (
 -- What was asked for with the first message of each agent, where no start event says it.
 first_requests as (
 
-    select
-        conversation_id,
-        json_extract_string(
-            arg_min(event_data, position) filter (where agent_id = 'agent_a'),
-            ['$.thinking_enabled', '$.thinking_budget', '$.max_tokens']
-        ) as field_a,
-        json_extract_string(
-            arg_min(event_data, position) filter (where agent_id = 'agent_b'),
-            ['$.thinking_enabled', '$.thinking_budget', '$.max_tokens']
-        ) as field_b
+    select *
 
-    from beginnings
+    from message_requests
 
-    where event_type = 'MessageRequestEvent'
-
-    group by conversation_id
+    qualify
+        row_number() over (
+            partition by conversation_id, agent_id
+            order by place
+        ) = 1
 
 ),
 
@@ -227,13 +180,14 @@ manifest_settings as (
 
     select
         conversation_id,
-        json_extract_string(experiment_config, [
-            '$.temperature_a', '$.temperature_b', '$.temperature',
-            '$.awareness_a', '$.awareness_b', '$.awareness',
-            '$.think_a', '$.think_b', '$.think', '$.think_budget', '$.max_tokens',
-            '$.convergence_threshold', '$.convergence_action', '$.choose_names', '$.prompt_tag',
-            '$.branch_from_conversation', '$.branch_from_turn'
-        ]) as field
+        json_transform(experiment_config, '{
+            "temperature": "VARCHAR", "temperature_a": "VARCHAR", "temperature_b": "VARCHAR",
+            "awareness": "VARCHAR", "awareness_a": "VARCHAR", "awareness_b": "VARCHAR",
+            "think": "VARCHAR", "think_a": "VARCHAR", "think_b": "VARCHAR",
+            "think_budget": "VARCHAR", "max_tokens": "VARCHAR", "convergence_threshold": "VARCHAR",
+            "convergence_action": "VARCHAR", "choose_names": "VARCHAR", "prompt_tag": "VARCHAR",
+            "branch_from_conversation": "VARCHAR", "branch_from_turn": "VARCHAR"
+        }') as config
 
     from changed_conversations
 
@@ -262,64 +216,96 @@ logged_settings as (
 
     select
         changed_conversations.conversation_id,
-        coalesce(first_starts.field[1], first_starts.field[3]) as agent_a_model,
-        coalesce(first_starts.field[2], first_starts.field[4]) as agent_b_model,
-        coalesce(first_starts.field[5], first_starts.field[7]) as agent_a_name,
-        coalesce(first_starts.field[6], first_starts.field[8]) as agent_b_name,
+        first_starts.agent_a_model,
+        first_starts.agent_b_model,
+        first_starts.agent_a_name,
+        first_starts.agent_b_name,
         coalesce(
-            first_starts.field[15], manifest_settings.field[4], manifest_settings.field[6]
+            first_starts.awareness_a,
+            manifest_settings.config.awareness_a,
+            manifest_settings.config.awareness
         ) as awareness_a,
         coalesce(
-            first_starts.field[16], manifest_settings.field[5], manifest_settings.field[6]
+            first_starts.awareness_b,
+            manifest_settings.config.awareness_b,
+            manifest_settings.config.awareness
         ) as awareness_b,
-        {{ logged_temperature(
-            'coalesce(first_starts.field[9], first_starts.field[11], first_starts.field[13],'
-            ~ ' manifest_settings.field[1], manifest_settings.field[3])'
-        ) }} as temperature_a,
-        {{ logged_temperature(
-            'coalesce(first_starts.field[10], first_starts.field[12], first_starts.field[14],'
-            ~ ' manifest_settings.field[2], manifest_settings.field[3])'
-        ) }} as temperature_b,
+        coalesce(
+            first_starts.temperature_a,
+            manifest_settings.config.temperature_a,
+            manifest_settings.config.temperature
+        ) as temperature_a,
+        coalesce(
+            first_starts.temperature_b,
+            manifest_settings.config.temperature_b,
+            manifest_settings.config.temperature
+        ) as temperature_b,
         try_cast(
             coalesce(
-                first_starts.field[21], first_requests.field_a[1],
-                manifest_settings.field[7], manifest_settings.field[9]
+                first_starts.thinking_enabled_a,
+                request_a.thinking_enabled,
+                manifest_settings.config.think_a,
+                manifest_settings.config.think
             ) as boolean
         ) as thinking_enabled_a,
         try_cast(
             coalesce(
-                first_starts.field[22], first_requests.field_b[1],
-                manifest_settings.field[8], manifest_settings.field[9]
+                first_starts.thinking_enabled_b,
+                request_b.thinking_enabled,
+                manifest_settings.config.think_b,
+                manifest_settings.config.think
             ) as boolean
         ) as thinking_enabled_b,
         coalesce(
-            first_starts.field[23], first_requests.field_a[2], manifest_settings.field[10]
+            first_starts.thinking_budget_a,
+            request_a.thinking_budget,
+            manifest_settings.config.think_budget
         ) as thinking_budget_a,
         coalesce(
-            first_starts.field[24], first_requests.field_b[2], manifest_settings.field[10]
+            first_starts.thinking_budget_b,
+            request_b.thinking_budget,
+            manifest_settings.config.think_budget
         ) as thinking_budget_b,
-        {{ logged_tokens(
-            'coalesce(first_starts.field[25], first_requests.field_a[3], manifest_settings.field[11])'
-        ) }} as max_tokens_a,
-        {{ logged_tokens(
-            'coalesce(first_starts.field[26], first_requests.field_b[3], manifest_settings.field[11])'
-        ) }} as max_tokens_b,
-        {{ logged_score('manifest_settings.field[12]') }} as convergence_threshold,
-        manifest_settings.field[13] as convergence_action,
+        coalesce(
+            first_starts.max_tokens_a,
+            request_a.max_tokens,
+            manifest_settings.config.max_tokens
+        ) as max_tokens_a,
+        coalesce(
+            first_starts.max_tokens_b,
+            request_b.max_tokens,
+            manifest_settings.config.max_tokens
+        ) as max_tokens_b,
+        manifest_settings.config.convergence_threshold as convergence_threshold,
+        manifest_settings.config.convergence_action as convergence_action,
         try_cast(
-            coalesce(first_starts.field[27], manifest_settings.field[14]) as boolean
+            coalesce(first_starts.choose_names, manifest_settings.config.choose_names) as boolean
         ) as choose_names,
-        coalesce(first_starts.field[28], manifest_settings.field[15]) as prompt_tag,
-        coalesce(first_starts.field[17], first_starts.field[18]) as initial_prompt,
-        {{ logged_count('coalesce(first_starts.field[19], first_starts.field[20])') }} as max_turns
+        coalesce(first_starts.prompt_tag, manifest_settings.config.prompt_tag) as prompt_tag,
+        first_starts.initial_prompt,
+        first_starts.max_turns,
+        coalesce(first_branches.branched_from, manifest_settings.config.branch_from_conversation)
+            as branched_from,
+        coalesce(first_branches.branch_point, manifest_settings.config.branch_from_turn)
+            as branch_point
 
     from changed_conversations
 
     left join first_starts
         on changed_conversations.conversation_id = first_starts.conversation_id
 
-    left join first_requests
-        on changed_conversations.conversation_id = first_requests.conversation_id
+    left join first_branches
+        on changed_conversations.conversation_id = first_branches.conversation_id
+
+    left join first_requests as request_a
+        on
+            changed_conversations.conversation_id = request_a.conversation_id
+            and request_a.agent_id = 'agent_a'
+
+    left join first_requests as request_b
+        on
+            changed_conversations.conversation_id = request_b.conversation_id
+            and request_b.agent_id = 'agent_b'
 
     left join manifest_settings
         on changed_conversations.conversation_id = manifest_settings.conversation_id
@@ -375,10 +361,10 @@ select
     logged_settings.awareness_b,
     {{ is_custom_awareness('logged_settings.awareness_a') }} as has_custom_awareness_a,
     {{ is_custom_awareness('logged_settings.awareness_b') }} as has_custom_awareness_b,
-    json_extract_string(system_prompts.event_a, '$.prompt') as system_prompt_a,
-    json_extract_string(system_prompts.event_b, '$.prompt') as system_prompt_b,
-    logged_settings.temperature_a,
-    logged_settings.temperature_b,
+    first_prompts.prompt_a as system_prompt_a,
+    first_prompts.prompt_b as system_prompt_b,
+    {{ logged_temperature('logged_settings.temperature_a') }} as temperature_a,
+    {{ logged_temperature('logged_settings.temperature_b') }} as temperature_b,
     logged_settings.thinking_enabled_a,
     logged_settings.thinking_enabled_b,
     -- The manifest names one budget for both, also where only one of them thinks.
@@ -392,16 +378,16 @@ select
         {{ logged_tokens('logged_settings.thinking_budget_b') }},
         null
     ) as thinking_budget_b,
-    logged_settings.max_tokens_a,
-    logged_settings.max_tokens_b,
+    {{ logged_tokens('logged_settings.max_tokens_a') }} as max_tokens_a,
+    {{ logged_tokens('logged_settings.max_tokens_b') }} as max_tokens_b,
     logged_settings.choose_names,
     logged_settings.prompt_tag,
     logged_settings.initial_prompt,
-    logged_settings.max_turns,
-    logged_settings.convergence_threshold,
+    {{ logged_count('logged_settings.max_turns') }} as max_turns,
+    {{ logged_score('logged_settings.convergence_threshold') }} as convergence_threshold,
     logged_settings.convergence_action,
-    coalesce(branches.field[1], manifest_settings.field[16]) as branched_from,
-    {{ logged_count('coalesce(branches.field[2], manifest_settings.field[17])') }} as branch_point,
+    logged_settings.branched_from,
+    {{ logged_count('logged_settings.branch_point') }} as branch_point,
 
     turn_scores.final_convergence,
     turn_scores.peak_convergence,
@@ -424,14 +410,8 @@ left join named_models as model_a
 left join named_models as model_b
     on logged_settings.agent_b_model = model_b.logged_model
 
-left join system_prompts
-    on changed_conversations.conversation_id = system_prompts.conversation_id
-
-left join branches
-    on changed_conversations.conversation_id = branches.conversation_id
-
-left join manifest_settings
-    on changed_conversations.conversation_id = manifest_settings.conversation_id
+left join first_prompts
+    on changed_conversations.conversation_id = first_prompts.conversation_id
 
 left join turn_scores
     on changed_conversations.conversation_id = turn_scores.conversation_id

@@ -9,27 +9,15 @@
 
 with
 
-conversations as (
+files as (
 
-    select * from {{ ref('int_current_conversations') }}
-
-),
-
-conversation_files as (
-
-    select * from {{ ref('int_conversation_files') }}
+    select * from {{ ref('int_current_files') }}
 
 ),
 
-events as not materialized (
+events as (
 
     select * from {{ ref('int_events') }}
-
-),
-
-incident_types as (
-
-    select * from {{ ref('incident_types') }}
 
 ),
 
@@ -57,87 +45,74 @@ renamed_conversations as (
 -- A conversation without trouble leaves no row to know it by, so it is asked for here.
 troubled_conversations as (
 
-    select distinct events.conversation_id
-
-    from events
-
-    semi join incident_types
-        on events.event_type = incident_types.event_type
+    select distinct conversation_id from {{ ref('int_incident_events') }}
 
     union
 
-    select renamed_conversations.conversation_id
+    select conversation_id
 
     from renamed_conversations
 
 ),
 
-changed_conversations as (
+changed_files as (
 
-    select conversations.*
+    select files.*
 
-    from conversations
-    {{ only_changed('conversations', ref('int_current_conversations')) }}
+    from files
+    {{ only_changed('files', 'files') }}
 
     semi join troubled_conversations
-        on conversations.conversation_id = troubled_conversations.conversation_id
+        on files.conversation_id = troubled_conversations.conversation_id
 
 ),
 
-trouble_and_turns as (
+incident_events as (
 
-    select
-        events.*,
-        conversation_files.file_order,
-        -- -1 for a turn that started without a number that can be one.
-        nullif(
-            last_value(
-                if(
-                    events.event_type = 'TurnStartEvent',
-                    coalesce(events.turn_number, -1),
-                    events.turn_number
-                ) ignore nulls
-            ) over (
-                partition by events.conversation_id
-                order by conversation_files.file_order, events.line_position
-            ),
-            -1
-        ) as current_turn_number
-
-    from events
-
-    semi join changed_conversations
-        on events.conversation_id = changed_conversations.conversation_id
-
-    inner join conversation_files
-        on
-            events.conversation_id = conversation_files.conversation_id
-            and events.source_file = conversation_files.source_file
-
-    where
-        events.event_type = 'TurnStartEvent'
-        or events.event_type in (select incident_types.event_type from incident_types)
+    {{ ordered_events(ref('int_incident_events')) }}
 
 ),
 
-trouble as (
+turn_starts as (
+
+    {{ ordered_events(ref('int_turn_starts')) }}
+
+),
+
+-- -1 for a turn that started without a number that can be one.
+turns_and_incidents as (
 
     select
-        trouble_and_turns.*,
-        incident_types.incident_type,
-        json_extract_string(trouble_and_turns.event_data, [
-            '$.error_type', '$.error_message', '$.provider', '$.context',
-            '$.wait_time', '$.timeout_seconds', '$.messages_dropped',
-            '$.interrupt_source', '$.paused_during', '$.reason', '$.retryable'
-        ]) as field,
-        replace(
-            json_extract_string(trouble_and_turns.event_data, '$.paused_during'), '_', ' '
-        ) as pause
+        *,
+        turn_number as current_turn_number
 
-    from trouble_and_turns
+    from incident_events
 
-    inner join incident_types
-        on trouble_and_turns.event_type = incident_types.event_type
+    union all by name
+
+    select
+        conversation_id,
+        coalesce(turn_number, -1) as current_turn_number,
+        place
+
+    from turn_starts
+
+),
+
+placed_incidents as (
+
+    select
+        * replace (
+            nullif(
+                last_value(current_turn_number ignore nulls) over (
+                    partition by conversation_id
+                    order by place
+                ),
+                -1
+            ) as current_turn_number
+        )
+
+    from turns_and_incidents
 
 ),
 
@@ -150,55 +125,44 @@ collisions as (
         'its log calls it ' || renamed_conversations.logged_conversation_id
         || ', as another does a conversation of ' || renamed_conversations.first_experiment_id
             as detail,
-        changed_conversations.conversation_id,
-        changed_conversations.experiment_id,
-        changed_conversations.fingerprint
+        changed_files.conversation_id,
+        changed_files.experiment_id,
+        changed_files.fingerprint
 
     from renamed_conversations
-
-    inner join changed_conversations
-        on renamed_conversations.conversation_id = changed_conversations.conversation_id
 
     inner join events
         on renamed_conversations.start_event_id = events.event_id
 
+    inner join changed_files
+        on
+            renamed_conversations.conversation_id = changed_files.conversation_id
+            and events.source_file = changed_files.source_file
+
 )
 
 select
-    trouble.event_id,
-    trouble.conversation_id,
-    changed_conversations.experiment_id,
+    event_id,
+    conversation_id,
+    experiment_id,
     -- Errors and timeouts name their turn only in a sentence; waits not at all.
-    coalesce(
-        trouble.turn_number,
-        {{ logged_turn_number("regexp_extract(trouble.field[4], '\\bturn (\\d+)', 1, 'i')") }},
-        trouble.current_turn_number
-    ) as turn_number,
-    trouble.agent_id,
-    trouble.incident_type,
-    trouble.event_type,
-    trouble.timestamp as occurred_at,
-    case trouble.incident_type
-        when 'rate_limit_wait'
-            then format('waited {:.1f} s', {{ logged_seconds('trouble.field[5]') }})
-        when 'truncation' then 'dropped ' || {{ logged_count('trouble.field[7]') }} || ' messages'
-        when 'empty_reply' then 'the reply held no text'
-        when 'interrupt'
-            then coalesce('by ' || trouble.field[8], 'paused ' || trouble.pause)
-        else trouble.field[2]
-    end as detail,
-    trouble.field[1] as error_type,
+    coalesce(turn_number, turn_number_in_context, current_turn_number) as turn_number,
+    agent_id,
+    incident_type,
+    event_type,
+    occurred_at,
+    detail,
+    error_type,
     -- Some events name the class, others the registry's name.
-    nullif(lower(trim(trouble.field[3])), '') as provider,
-    trouble.field[3] as provider_logged,
-    {{ logged_seconds('coalesce(trouble.field[5], trouble.field[6])') }} as seconds,
-    try_cast(trouble.field[11] as boolean) as is_retryable,
-    changed_conversations.fingerprint
+    nullif(lower(trim(provider)), '') as provider,
+    provider as provider_logged,
+    seconds,
+    is_retryable,
+    fingerprint
 
-from trouble
+from placed_incidents
 
-inner join changed_conversations
-    on trouble.conversation_id = changed_conversations.conversation_id
+where incident_type is not null
 
 union all
 

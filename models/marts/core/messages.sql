@@ -9,50 +9,57 @@
 
 with
 
-conversations as (
+files as (
 
-    select * from {{ ref('int_current_conversations') }}
-
-),
-
-conversation_files as (
-
-    select * from {{ ref('int_conversation_files') }}
+    select * from {{ ref('int_current_files') }}
 
 ),
 
-events as (
+changed_files as (
 
-    select * from {{ ref('int_events') }}
+    select files.*
+
+    from files
+    {{ only_changed('files', 'files') }}
 
 ),
 
 changed_conversations as (
 
-    select conversations.*
+    select distinct
+        conversation_id,
+        experiment_id,
+        fingerprint
 
-    from conversations
-    {{ only_changed('conversations', ref('int_current_conversations')) }}
+    from changed_files
+
+),
+
+turn_starts as (
+
+    {{ ordered_events(ref('int_turn_starts')) }}
 
 ),
 
-conversation_events as (
+message_requests as (
 
-    select
-        events.*,
-        conversation_files.file_order
-
-    from events
-
-    semi join changed_conversations
-        on events.conversation_id = changed_conversations.conversation_id
-
-    inner join conversation_files
-        on
-            events.conversation_id = conversation_files.conversation_id
-            and events.source_file = conversation_files.source_file
+    {{ ordered_events(ref('int_message_requests')) }}
 
 ),
+
+message_replies as (
+
+    {{ ordered_events(ref('int_message_replies')) }}
+
+),
+
+turn_records as (
+
+    {{ ordered_events(ref('int_turn_records')) }}
+
+),
+
+{{ complete_turn_steps() }},
 
 {{ message_steps() }}
 
@@ -63,16 +70,13 @@ select
     messages.agent_id,
     messages.content,
     messages.sent_at,
-    nullif({{ logged_tokens('messages.field[2]') }}, messages.uncounted_tokens) as prompt_tokens,
-    nullif({{ logged_tokens('messages.field[3]') }}, messages.uncounted_tokens)
-        as completion_tokens,
-    nullif({{ logged_tokens('messages.field[4]') }}, messages.uncounted_tokens) as total_tokens,
-    nullif({{ logged_tokens('messages.field[5]') }}, messages.uncounted_tokens) as tokens_used,
-    nullif({{ logged_tokens('messages.field[6]') }}, messages.uncounted_tokens)
-        as cache_read_tokens,
-    nullif({{ logged_tokens('messages.field[7]') }}, messages.uncounted_tokens)
-        as cache_write_tokens,
-    {{ logged_milliseconds('messages.field[8]') }} as response_time_ms,
+    nullif(messages.prompt_tokens, messages.uncounted_tokens) as prompt_tokens,
+    nullif(messages.completion_tokens, messages.uncounted_tokens) as completion_tokens,
+    nullif(messages.total_tokens, messages.uncounted_tokens) as total_tokens,
+    nullif(messages.tokens_used, messages.uncounted_tokens) as tokens_used,
+    nullif(messages.cache_read_tokens, messages.uncounted_tokens) as cache_read_tokens,
+    nullif(messages.cache_write_tokens, messages.uncounted_tokens) as cache_write_tokens,
+    messages.duration_ms as response_time_ms,
     messages.is_api_error,
     messages.is_spoken,
     messages.is_turn_complete,

@@ -15,9 +15,14 @@ states as (
 
 ),
 
-conversation_files as (
+files as (
 
-    select * from {{ ref('int_conversation_files') }}
+    select
+        conversation_id,
+        source_file,
+        file_order
+
+    from {{ ref('int_conversation_files') }}
 
 ),
 
@@ -40,26 +45,31 @@ present_experiments as (
 
 ),
 
-events as (
+turn_starts as (
 
-    select * from {{ ref('int_events') }}
+    {{ ordered_events(ref('int_turn_starts'), 'files') }}
+    where events.started_at <= as_of  -- noqa: RF02
 
 ),
 
-conversation_events as not materialized (
+message_requests as (
 
-    select
-        events.*,
-        conversation_files.file_order
+    {{ ordered_events(ref('int_message_requests'), 'files') }}
+    where events.requested_at <= as_of  -- noqa: RF02
 
-    from events
+),
 
-    inner join conversation_files
-        on
-            events.conversation_id = conversation_files.conversation_id
-            and events.source_file = conversation_files.source_file
+message_replies as (
 
-    where events.timestamp <= as_of  -- noqa: RF02
+    {{ ordered_events(ref('int_message_replies'), 'files') }}
+    where events.sent_at <= as_of  -- noqa: RF02
+
+),
+
+turn_records as (
+
+    {{ ordered_events(ref('int_turn_records'), 'files') }}
+    where events.completed_at <= as_of  -- noqa: RF02
 
 ),
 

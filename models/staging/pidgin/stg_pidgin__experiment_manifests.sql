@@ -49,10 +49,11 @@ fields as (
         {{ folder_of('source_file') }} as folder,
         {{ experiment_id_from_path('source_file', sql_string(pidgin_output_dir())) }}
             as folder_experiment_id,
-        json_extract_string(manifest, [
-            '$.experiment_id', '$.name', '$.status', '$.error',
-            '$.created_at', '$.started_at', '$.completed_at', '$.total_conversations'
-        ]) as field,
+        json_transform(manifest, '{
+            "experiment_id": "VARCHAR", "name": "VARCHAR", "status": "VARCHAR", "error": "VARCHAR",
+            "created_at": "VARCHAR", "started_at": "VARCHAR", "completed_at": "VARCHAR",
+            "total_conversations": "VARCHAR"
+        }') as named,
         json_extract(manifest, '$.config') as config,
         json_extract(manifest, '$.conversations') as conversations
 
@@ -81,20 +82,20 @@ experiment_manifests as (
     select
         fields.source_file,
         fields.folder,
-        coalesce(fields.field[1], fields.folder_experiment_id) as experiment_id,
+        coalesce(fields.named.experiment_id, fields.folder_experiment_id) as experiment_id,
         fields.manifest is not null as is_readable,
-        fields.field[2] as name,
-        fields.field[3] as status,
-        fields.field[4] as error,
-        {{ logged_count('fields.field[8]') }} as planned_conversations,
+        fields.named.name as name,
+        fields.named.status as status,
+        fields.named.error as error,
+        {{ logged_count('fields.named.total_conversations') }} as planned_conversations,
         if(json_type(fields.config) = 'OBJECT', fields.config, null) as config,
         if(json_type(fields.conversations) = 'OBJECT', fields.conversations, null) as conversations,
-        {{ event_time('fields.field[5]', 'UTC') }} as created_at,
+        {{ event_time('fields.named.created_at', 'UTC') }} as created_at,
         coalesce(created_at, fields.modified_at) as known_at,
         greatest(
-            {{ event_time('fields.field[5]', 'UTC') }},
-            {{ event_time('fields.field[6]', 'UTC') }},
-            {{ event_time('fields.field[7]', 'UTC') }},
+            {{ event_time('fields.named.created_at', 'UTC') }},
+            {{ event_time('fields.named.started_at', 'UTC') }},
+            {{ event_time('fields.named.completed_at', 'UTC') }},
             last_updates.last_updated_at
         ) as updated_at
 
@@ -106,7 +107,7 @@ experiment_manifests as (
     -- A manifest.json of some other program is none of ours. One that cannot be read may be.
     where
         fields.manifest is null
-        or fields.field[1] is not null
+        or fields.named.experiment_id is not null
 
 )
 

@@ -1,0 +1,41 @@
+{{ config(materialized = 'view') }}
+
+with
+
+events as (
+
+    select * from {{ ref('int_events') }}
+
+),
+
+request_events as (
+
+    select
+        conversation_id,
+        source_file,
+        line_position,
+        turn_number,
+        agent_id,
+        timestamp,
+        json_transform(event_data, '{
+            "thinking_enabled": "VARCHAR", "thinking_budget": "VARCHAR", "max_tokens": "VARCHAR"
+        }') as fields
+
+    from events
+
+    where event_type = 'MessageRequestEvent'
+
+)
+
+select
+    conversation_id,
+    source_file,
+    line_position,
+    turn_number,
+    agent_id,
+    fields.thinking_enabled as thinking_enabled,
+    fields.thinking_budget as thinking_budget,
+    fields.max_tokens as max_tokens,
+    timestamp as requested_at
+
+from request_events
