@@ -81,14 +81,43 @@
     {{- return(assert_columns_equivalent(sql)) -}}
 {% endmacro %}
 
-{#- Whether a number is outside its bounds, each a number, an expression over the row, or none. -#}
-{% macro outside(number, bounds, may_be_infinite=false) -%}
-    {%- if none not in bounds -%}
-        {{ number }} not between {{ bounds[0] }} and {{ bounds[1] }}
-    {%- else -%}
-        {%- set faults = ['not isfinite(' ~ number ~ ')'] if may_be_infinite else [] -%}
-        {%- if bounds[0] is not none %}{% do faults.append(number ~ ' < ' ~ bounds[0]) %}{% endif -%}
-        {%- if bounds[1] is not none %}{% do faults.append(number ~ ' > ' ~ bounds[1]) %}{% endif -%}
-        {{ faults | join(' or ') }}
+{#- What a column's meta says that can be tested in its table: names of numbers, expressions for them,
+    and the bounds of each. A bound that is an expression over the row becomes a difference that is at
+    most 0; a text that is none of several counts. -#}
+{% macro tested_ranges(column) %}
+    {%- set facts = column.meta -%}
+    {%- set ranges = [] -%}
+    {%- set fields = {} -%}
+    {%- if facts.range is mapping -%}
+        {%- for field, bounds in facts.range.items() -%}
+            {%- do fields.update({column.name ~ '.' ~ field: bounds}) -%}
+        {%- endfor -%}
+    {%- elif facts.range -%}
+        {%- do fields.update({column.name: facts.range}) -%}
     {%- endif -%}
-{%- endmacro %}
+    {%- for number, bounds in fields.items() -%}
+        {%- set low, high = bounds -%}
+        {%- do ranges.append({
+            'name': number,
+            'number': number,
+            'low': none if low is string else low,
+            'high': none if high is string else high,
+            'is_whole': column.data_type in ('integer', 'bigint')
+        }) -%}
+        {%- if low is string -%}
+            {%- do ranges.append({'name': number ~ ' below ' ~ low, 'number': low ~ ' - ' ~ number, 'high': 0, 'is_whole': true}) -%}
+        {%- endif -%}
+        {%- if high is string -%}
+            {%- do ranges.append({'name': number ~ ' above ' ~ high, 'number': number ~ ' - ' ~ high, 'high': 0, 'is_whole': true}) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if facts.one_of -%}
+        {%- do ranges.append({
+            'name': column.name,
+            'number': 'cast(' ~ column.name ~ ' not in (' ~ sql_strings(facts.one_of) ~ ') as integer)',
+            'high': 0,
+            'is_whole': true
+        }) -%}
+    {%- endif -%}
+    {{- return(ranges) -}}
+{% endmacro %}

@@ -118,10 +118,15 @@ class Site:
                 self.distributions[relation.unique_id] = found
             for place, table, column, kind in connection.execute(
                 "select schema_name, table_name, column_name, data_type"
-                " from duckdb_columns() where not internal"
+                " from duckdb_columns() where not internal order by column_index"
             ).fetchall():
                 schema[place].setdefault(table, {})[column] = kind
             self.counts = _counts(connection)
+        for relation in self.catalog:
+            # What a view takes from another model stands where its SQL has it.
+            physical = schema.get(relation.schema, {}).get(relation.alias, {})
+            places = {name: place for place, name in enumerate(physical)}
+            relation.columns.sort(key=lambda one: places.get(one.name, len(places)))
         self.lineage = Lineage(self.catalog, schema)
         self.writer = Writer()
         self.sources = _sources(docs)
@@ -352,7 +357,7 @@ class Site:
                     column.name,
                     relation.title,
                     f"{page}#{anchor(column)}",
-                    plain(column.description),
+                    plain(column.text),
                     tuple(found) if relation.is_public else (),
                     depth,
                 )
@@ -436,7 +441,7 @@ class Site:
         other = relation.column(column.refers_to) if column.refers_to else None
         while other is not None and other.name not in seen:
             seen.add(other.name)
-            if not other.refers_to or other.parts["null"] or other.parts["range"]:
+            if not other.refers_to or other.null or other.range:
                 return other
             other = relation.column(other.refers_to)
         return None

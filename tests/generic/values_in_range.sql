@@ -1,50 +1,54 @@
-{#- One query for all columns of a model. NaN is above every number, and between bounds there is nothing
-    infinite; where a bound is missing, both have to be looked for. -#}
 {% test values_in_range(model) %}
 
-{%- set faults = {} -%}
+{%- set ranges = [] -%}
 {%- for node in graph.get('nodes', {}).values()
     if node.resource_type in ('model', 'seed')
     and node.schema == model.schema and node.alias == model.identifier -%}
     {%- for column in node.columns.values() -%}
-        {%- set range = column.meta.range -%}
-        {%- if range is mapping -%}
-            {%- for field, bounds in range.items() -%}
-                {%- set number = column.name ~ '.' ~ field -%}
-                {%- do faults.update({number: outside(number, bounds)}) -%}
-            {%- endfor -%}
-        {%- elif range -%}
-            {%- do faults.update({
-                column.name: outside(column.name, range, column.data_type == 'double')
-            }) -%}
-        {%- elif column.meta.one_of -%}
-            {%- do faults.update({
-                column.name: column.name ~ ' not in (' ~ sql_strings(column.meta.one_of) ~ ')'
-            }) -%}
-        {%- endif -%}
+        {%- do ranges.extend(tested_ranges(column)) -%}
     {%- endfor -%}
 {%- endfor -%}
-{%- if execute and not faults -%}
+{%- if execute and not ranges -%}
     {%- do exceptions.raise_compiler_error(model ~ ' has no column with a range in its meta.') -%}
 {%- endif -%}
 
-select
-    concat_ws(
-        ', '
-        {%- for name, fault in faults.items() %},
-        if({{ fault }}, '{{ name }}', null)
-        {%- endfor %}
-    ) as columns_out_of_range,
-    count(*) as row_count
+-- All numbers of a table in one pass. NaN is above every number, and so the largest. A whole number
+-- is always finite, so where it has no bound there is nothing to look at.
+with extremes as (
 
-from {{ model }}
+    select
+        unnest([{{ sql_strings(ranges | map(attribute='name')) }}]) as column_name,
+        unnest(cast([
+            {%- for range in ranges %}
+            {{ 'min(' ~ range.number ~ ')' if range.low is number or not range.is_whole else 'null' }}
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        ] as double[])) as smallest,
+        unnest(cast([
+            {%- for range in ranges %}
+            {{ 'max(' ~ range.number ~ ')' if range.high is number or not range.is_whole else 'null' }}
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        ] as double[])) as largest,
+        unnest(cast([
+            {%- for range in ranges %}{{ range.low if range.low is number else 'null' }}{{ ', ' if not loop.last }}{% endfor -%}
+        ] as double[])) as lower_bound,
+        unnest(cast([
+            {%- for range in ranges %}{{ range.high if range.high is number else 'null' }}{{ ', ' if not loop.last }}{% endfor -%}
+        ] as double[])) as upper_bound
+
+    from {{ model }}
+
+)
+
+select *
+
+from extremes
 
 where
-    false
-    {%- for fault in faults.values() %}
-    or {{ fault }}
-    {%- endfor %}
-
-group by all
+    smallest < lower_bound
+    or largest > upper_bound
+    or not isfinite(smallest)
+    or not isfinite(largest)
 
 {% endtest %}
