@@ -95,7 +95,13 @@ class Entry:
 class Site:
     """A site, made of one manifest and one warehouse."""
 
-    def __init__(self, artifacts: Path, warehouse: Path, docs: Path = DOCS) -> None:
+    def __init__(
+        self,
+        artifacts: Path,
+        warehouse: Path,
+        docs: Path = DOCS,
+        parity: Path | None = None,
+    ) -> None:
         """Read what there is to show.
 
         Args:
@@ -103,8 +109,10 @@ class Site:
                 ``static_index.html``.
             warehouse: A published warehouse.
             docs: Folder with Markdown pages.
+            parity: How the metrics compared, in Markdown; follows that page.
         """
         self.artifacts = artifacts
+        self.parity = parity.read_text(encoding="utf-8") if parity is not None else ""
         self.warehouse = warehouse
         text = (artifacts / "manifest.json").read_text(encoding="utf-8")
         self.catalog = Catalog(json.loads(text))
@@ -290,8 +298,11 @@ class Site:
     def _rendered(self, source: str) -> Rendered:
         page = self.sources[source]
         path = self._docs_folder / source.removeprefix("docs/")
+        text = path.read_text(encoding="utf-8")
+        if source == "docs/parity.md" and self.parity:
+            text += f"\n{self.parity}"
         return self.writer.page(
-            path.read_text(encoding="utf-8"),
+            text,
             link=partial(self.link, page=page, source=source),
             code=partial(self.code, page=page),
             after_name=self.formulas.get,

@@ -67,6 +67,14 @@ QUERIES = (
     ("forget", "command.pidgin-analytics forget"),
 )
 
+# What a comparison of all metrics leaves behind, cut short.
+PARITY = """## What was compared
+
+| Metric | sample_data |
+|---|---:|
+| `mattr` | 540 (1.1e-16) |
+"""
+
 
 class Built:
     """A site, and what it was made from."""
@@ -77,7 +85,9 @@ class Built:
         self.artifacts = artifacts
         self.folder = folder
         self.manifest = json.loads((artifacts / "manifest.json").read_text("utf-8"))
-        self.site = pages.Site(artifacts, project.warehouse)
+        parity = folder.with_name("parity.md")
+        parity.write_text(PARITY, encoding="utf-8")
+        self.site = pages.Site(artifacts, project.warehouse, parity=parity)
         self.site.build(folder)
         self.documents = {
             path.relative_to(folder).as_posix(): Document(path)
@@ -256,6 +266,14 @@ def test_pages_of_the_documentation_are_there(built: Built) -> None:
         title = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
         assert words(title) in built.documents[page].text
     assert (built.folder / "dbt.html").stat().st_size > 1_000_000
+
+
+def test_the_comparison_of_metrics_follows_its_page(built: Built) -> None:
+    page = built.documents["parity.html"]
+    assert page.text.index("Every computed value") < page.text.index("540 (1.1e-16)")
+    assert any(
+        link.endswith("message_metrics.html#column-mattr") for link in page.links
+    )
 
 
 def test_commands_are_told_with_all_options(built: Built) -> None:
