@@ -1,8 +1,7 @@
-"""Write the tables of docs/metrics.md from the descriptions of the metric marts.
+"""Write the tables of docs/metrics.md from the yml of the metric marts.
 
-A metric is described once, in the yml of its model, and dbt shows that text. This
-program sorts its sentences by how they begin into the columns of a table, and puts
-the tables between two marks in the page; the rest of the page is written by hand::
+A metric is described once, there, with what its ``meta`` says. This program puts the
+tables between two marks in the page; the rest of the page is written by hand::
 
     python docs/write_metrics_page.py            # write the page
     python docs/write_metrics_page.py --check    # exit 1 if the page is stale
@@ -18,7 +17,12 @@ from typing import Any
 
 import yaml
 
-from pidgin_analytics.descriptions import sorted_sentences
+from pidgin_analytics.descriptions import (
+    definition,
+    facts_of,
+    null_in_words,
+    range_in_words,
+)
 
 FOLDER = Path(__file__).resolve().parent
 MODELS = FOLDER.parent / "models" / "marts" / "metrics"
@@ -56,23 +60,26 @@ def table_row(mart: str, column: dict[str, Any]) -> str:
     """Describe a metric in one row of a table.
 
     Raises:
-        ValueError: a sentence that every metric needs is missing.
+        ValueError: something that every metric needs is missing.
     """
-    parts = sorted_sentences(column["description"])
-    needed = ["definition", "source"]
-    if column["data_type"] != "boolean":
-        needed.append("range")
-    for part in needed:
-        if not parts[part]:
-            raise ValueError(f"{mart}.{column['name']}: no sentence tells its {part}")
-    null = re.sub(r"^NULL (\w)", lambda m: m[1].upper(), parts["null"]) or "Never."
+    facts = facts_of(column)
+    values = {
+        "description": definition(column),
+        "range": range_in_words(facts),
+        "source": facts.get("source", ""),
+    }
+    for name, value in values.items():
+        if not value and (name != "range" or column["data_type"] != "boolean"):
+            raise ValueError(f"{mart}.{column['name']} has no {name}")
+    null = re.sub(r"^NULL (\w)", lambda m: m[1].upper(), null_in_words(facts))
     cells = [
         f"`{column['name']}`",
         column["data_type"],
-        escaped(parts["definition"]),
-        escaped(parts["range"]),
-        escaped(null),
-        escaped(f"{parts['source']} {parts['pidgin']}".strip()),
+        escaped(values["description"]),
+        escaped(values["range"]),
+        facts.get("unit", ""),
+        escaped(null or "Never."),
+        escaped(values["source"]),
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -93,8 +100,8 @@ def mart_section(mart: str) -> str:
             "",
             description,
             "",
-            "| Metric | Type | Definition | Range | NULL | Source, and Pidgin |",
-            "|---|---|---|---|---|---|",
+            "| Metric | Type | Definition | Range | Unit | NULL | Source, and Pidgin |",
+            "|---|---|---|---|---|---|---|",
             *rows,
             "",
         ]

@@ -11,29 +11,6 @@
     ]) -}}
 {% endmacro %}
 
-{#- The metrics of a message that are one number each. -#}
-{% macro message_metric_names() %}
-    {{- return([
-        'message_length', 'word_count', 'vocabulary_size', 'sentence_count', 'paragraph_count',
-        'avg_sentence_length', 'spaced_words_per_sentence', 'statement_count',
-        'type_token_ratio', 'hapax_ratio', 'lexical_diversity_index', 'mattr', 'recent_mattr',
-        'mtld', 'hd_d', 'repeated_bigrams', 'repeated_trigrams', 'self_repetition',
-        'turn_repetition', 'similarity_to_last', 'similarity_to_last_but_one',
-        'similarity_to_partner', 'new_words', 'newly_shared_words', 'word_entropy',
-        'bigram_entropy', 'character_entropy', 'compression_ratio', 'symbol_density',
-        'symbol_share', 'emoji_count', 'pictograph_count', 'arrow_count', 'math_symbol_count',
-        'punctuation_diversity', 'special_char_count', 'number_count', 'novel_symbols',
-        'symbol_line_share', 'direction_words', 'question_count', 'question_density',
-        'exclamation_count', 'hedge_words', 'agreement_markers', 'disagreement_markers',
-        'politeness_markers', 'first_person_singular', 'first_person_plural', 'second_person',
-        'third_person', 'certainty_words', 'tentative_words', 'gratitude_markers',
-        'discourse_markers', 'existential_language', 'meta_commentary', 'closing_statements',
-        'ending_statements', 'appreciation_statements', 'transcendence_statements',
-        'building_statements', 'hedge_density', 'proper_noun_count', 'passive_voice',
-        'formality_score', 'flesch_reading_ease',
-    ]) -}}
-{% endmacro %}
-
 {#- The two models of a conversation as one text, the same whoever began. -#}
 {% macro model_pair(conversations) -%}
     if(

@@ -15,12 +15,15 @@
     {%- for node in graph.nodes.values()
         if node.resource_type == 'model' and node.config.persist_docs.columns -%}
         {%- set lines = [node.description | trim] -%}
-        {%- for name, column in node.columns | dictsort -%}
-            {%- do lines.append(name ~ ' ' ~ column.description | trim) -%}
+        {%- set comments = {} -%}
+        {%- for name, column in columns_of(node) | dictsort -%}
+            {%- do comments.update({name: column_comment(column)}) -%}
+            {%- do lines.append(name ~ ' ' ~ comments[name]) -%}
         {%- endfor -%}
         {%- do schemas.append(node.schema) -%}
         {%- do expected.update({
-            node.schema ~ '.' ~ node.alias: {'node': node, 'digest': local_md5(lines | join('\n'))}
+            node.schema ~ '.' ~ node.alias:
+                {'node': node, 'comments': comments, 'digest': local_md5(lines | join('\n'))}
         }) -%}
     {%- endfor -%}
     {%- set statements = [] -%}
@@ -34,10 +37,10 @@
             ~ sql_string(node.description | trim)
         ) -%}
         {#- DuckLake keeps none on the columns of a view. -#}
-        {%- for column in node.columns.values() if not (is_view and is_lake()) -%}
+        {%- for column, comment in expected[name].comments.items() if not (is_view and is_lake()) -%}
             {%- do statements.append(
-                'comment on column ' ~ relation ~ '.' ~ adapter.quote(column.name) ~ ' is '
-                ~ sql_string(column.description | trim)
+                'comment on column ' ~ relation ~ '.' ~ adapter.quote(column) ~ ' is '
+                ~ sql_string(comment)
             ) -%}
         {%- endfor -%}
     {%- endfor -%}

@@ -114,8 +114,8 @@ select
     messages.response_time_ms,
 
     -- how it is written
-    {% for metric in message_metric_names() -%}
-        message_metrics.{{ metric }},
+    {% for metric in number_metrics('message_metrics') -%}
+        message_metrics.{{ metric.name }},
     {% endfor %}
     -- how near it is in meaning to what came before
     {% for column in ['semantic_similarity_to_previous', 'semantic_similarity_to_prompt'] -%}

@@ -1,3 +1,9 @@
+{#- Metrics of turn_metrics that stand beside others here; the rest follow in its order. -#}
+{%- set placed_elsewhere = [
+    'convergence_score', 'legacy_convergence_score', 'convergence_balanced',
+    'convergence_structural', 'convergence_semantic', 'convergence_strict',
+    'punctuation_similarity',
+] -%}
 {{ config(alias = 'turns') }}
 
 with
@@ -91,21 +97,9 @@ select
     turns.convergence_strict,
 
     -- how alike the two messages are
-    turns.vocabulary_overlap,
-    turns.cumulative_convergence,
-    turns.phrase_alignment,
-    turns.mimicry_score_a_to_b,
-    turns.mimicry_score_b_to_a,
-    turns.repetition_ratio,
-    turns.phrase_count,
-    turns.returning_phrase_share,
-    turns.nearest_turn_similarity,
-    turns.nearest_turn_distance,
-    turns.length_convergence,
-    turns.structural_similarity,
-    turns.sentence_pattern_similarity,
-    turns.formality_convergence,
-    turns.turn_taking_balance,
+    {% for metric in number_metrics('turn_metrics') if metric.name not in placed_elsewhere -%}
+        turns.{{ metric.name }},
+    {% endfor -%}
     cast(turns.likeness[1] as double) as content_similarity,
     cast(turns.likeness[2] as double) as length_similarity,
     cast(turns.likeness[3] as double) as sentence_similarity,
@@ -127,8 +121,8 @@ select
         ] -%}
             messages_{{ agent }}.{{ column }} as {{ agent }}_{{ column }},
         {% endfor -%}
-        {% for metric in message_metric_names() -%}
-            metrics_{{ agent }}.{{ metric }} as {{ agent }}_{{ metric }},
+        {% for metric in number_metrics('message_metrics') -%}
+            metrics_{{ agent }}.{{ metric.name }} as {{ agent }}_{{ metric.name }},
         {% endfor %}
     {%- endfor %}
     -- by another formula

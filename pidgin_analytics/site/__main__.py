@@ -28,7 +28,12 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
     show_default=True,
     help="Folder to write; an earlier site in it is replaced.",
 )
-def main(artifacts: Path, output: Path) -> None:
+@click.option(
+    "--parity",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="What tests/python/test_metric_parity.py wrote; shown in the page of parity.",
+)
+def main(artifacts: Path, output: Path, parity: Path | None) -> None:
     """Write the site, with the values of the warehouse PIDGIN_WAREHOUSE."""
     missing = [
         name
@@ -44,7 +49,7 @@ def main(artifacts: Path, output: Path) -> None:
         raise click.ClickException(
             f"There is no warehouse {warehouse}: run dbt build first."
         )
-    site = Site(artifacts, warehouse)
+    site = Site(artifacts, warehouse, parity=parity)
     try:
         site.build(output)
     except FileExistsError as error:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pidgin_analytics.descriptions import sorted_sentences
+from pidgin_analytics import descriptions
 
 Json = dict[str, Any]
 # Of tables that people query, and of those that these are made of.
@@ -23,24 +23,13 @@ SECTIONS = {
 }
 PUBLIC = ("analysis", "marts", "functions", "compat")
 
-# What a number counts or measures in, by the name of its column.
-UNITS = (
-    (r"_ms$", "milliseconds"),
-    (r"(^|_)seconds$", "seconds"),
-    (r"_usd($|_)|_per_million", "US dollars"),
-    (r"(^|_)(size_)?bytes$", "bytes"),
-    (r"tokens(_[ab]|_used)?$|tokens_used$|thinking_budget", "tokens"),
-    (r"(^|_)turn$|^turn_number$|^branch_point$", "number of a turn"),
-    (r"(^|_)turns$|turn_count$|^loop_period$|turn_distance$", "turns"),
-    (r"message_length(_[ab])?$", "characters"),
-    (r"word_count(_[ab])?$|(^|_)words(_[ab])?$|vocabulary_size$|mtld$", "words"),
-    (r"words_per_sentence$|sentence_length$", "words per sentence"),
-    (r"entropy$", "bits"),
-    (r"convergence_velocity$|convergence_trend(_|$)", "score per turn"),
-    (r"person_(singular|plural)$|(second|third)_person$|_language$", "words"),
-    (r"markers$|meta_commentary$", "words"),
-    (r"passive_voice$|_diversity$|_count(_[ab])?$|s$", "count"),
-)
+# What a value is in, by its type, where `meta` names no unit.
+UNITS = {
+    "boolean": "true or false",
+    "timestamp": "moment, stored in UTC",
+    "timestamptz": "moment, stored in UTC",
+    "date": "day, in UTC",
+}
 
 
 @dataclass(frozen=True)
@@ -69,45 +58,52 @@ class Column:
 
     name: str
     data_type: str
+    # What it holds, and what its `meta` says.
     description: str
+    facts: Json = field(default_factory=dict)
     tests: list[Test] = field(default_factory=list)
 
     @property
-    def parts(self) -> dict[str, str]:
-        """The sentences of the description, by what they tell."""
-        return sorted_sentences(self.description)
+    def text(self) -> str:
+        """All of it, as in the comment in the database."""
+        return descriptions.comment(
+            {"description": self.description, "config": {"meta": self.facts}}
+        )
+
+    @property
+    def range(self) -> str:
+        """Which values there are; empty if nothing says so."""
+        return descriptions.range_in_words(self.facts)
 
     @property
     def unit(self) -> str | None:
-        """What a value counts or measures in; None if neither name nor type tells."""
-        if self.data_type == "boolean":
-            return "true or false"
-        if self.data_type.startswith("timestamp"):
-            return "moment, stored in UTC"
-        if self.data_type == "date":
-            return "day, in UTC"
-        if not re.match(
-            r"(u?(tiny|small|big|huge)?int|double|decimal)", self.data_type
-        ):
-            return None
-        if re.match(r"From -?\d(\.\d+)? to ", self.parts["range"]):
-            return "none, a ratio"
-        return next((unit for name, unit in UNITS if re.search(name, self.name)), None)
+        """What a value counts or measures in; None if nothing tells."""
+        return self.facts.get("unit") or UNITS.get(self.data_type)
+
+    @property
+    def source(self) -> str | None:
+        """Where the definition comes from."""
+        return self.facts.get("source")
+
+    @property
+    def null(self) -> str:
+        """When the column is NULL, as its `meta` says; empty if it does not."""
+        return descriptions.null_in_words(self.facts)
+
+    @property
+    def null_rule(self) -> str | None:
+        """When the column is NULL, by `meta` or a test; None if nothing says so."""
+        if self.null:
+            return self.null
+        if any("never NULL" in test.words for test in self.tests):
+            return "Never, which a test holds."
+        return None
 
     @property
     def refers_to(self) -> str | None:
         """The column that the description sends its readers to for the rest."""
-        found = re.search(r"(?:\b[Aa]s(?: for)?|NULL like) `(\w+)`", self.description)
+        found = re.search(r"(?:\b[Aa]s(?: for)?|NULL like) `(\w+)`", self.text)
         return found[1] if found else None
-
-    @property
-    def null_rule(self) -> str | None:
-        """When the column is NULL; None if nothing says so."""
-        if said := self.parts["null"]:
-            return re.sub(r"^NULL (\w)", lambda found: found[1].upper(), said)
-        if any("never NULL" in test.words for test in self.tests):
-            return "Never, which a test holds."
-        return None
 
 
 @dataclass
@@ -181,9 +177,12 @@ class Catalog:
         """
         self.relations: dict[str, Relation] = {}
         nodes = {**manifest["sources"], **manifest["nodes"]}
+        declared = {
+            node["name"]: [*node.get("columns", {}).values()] for node in nodes.values()
+        }
         for node in nodes.values():
             if node["resource_type"] in ("model", "seed", "source"):
-                relation = _relation(node)
+                relation = _relation(node, declared)
                 self.relations[relation.unique_id] = relation
         for relation in self.relations.values():
             relation.needs = [one for one in relation.needs if one in self.relations]
@@ -248,6 +247,12 @@ class Catalog:
         arguments = dict(metadata["kwargs"])
         columns = arguments.get("columns") or [arguments.get("column_name")]
         columns = [column for column in columns if column]
+        if metadata["name"] == "values_in_range":
+            columns = [
+                column.name
+                for column in relation.columns
+                if not {"range", "one_of"}.isdisjoint(column.facts)
+            ]
         words = in_words(metadata["name"], arguments, columns)
         test = Test(node["name"], words, tuple(columns), is_warning)
         relation.tests.append(test)
@@ -269,7 +274,7 @@ class Catalog:
                 )
 
 
-def _relation(node: Json) -> Relation:
+def _relation(node: Json, declared: Mapping[str, list[Json]]) -> Relation:
     kind: str = node["resource_type"]
     materialized = node.get("config", {}).get("materialized")
     folder = node["path"].split("/")[0]
@@ -293,9 +298,10 @@ def _relation(node: Json) -> Relation:
             Column(
                 column["name"],
                 (column.get("data_type") or "").lower(),
-                column["description"].strip(),
+                descriptions.definition(column),
+                descriptions.facts_of(column),
             )
-            for column in node["columns"].values()
+            for column in descriptions.all_columns(node, declared)
         ],
         sql=node.get("compiled_code") or "",
         needs=list(dict.fromkeys(node.get("depends_on", {}).get("nodes", []))),
@@ -324,13 +330,8 @@ def in_words(kind: str, arguments: Json, columns: list[str]) -> str:
     if kind in ("no_nulls", "not_null"):
         verb = "is" if len(columns) == 1 else "are"
         return f"{names} {verb} never NULL."
-    if kind == "in_range":
-        low, high = arguments.get("min"), arguments.get("max")
-        if low is not None and high is not None:
-            return f"From {low} to {high}: {names}."
-        if low is not None:
-            return f"At least {low}: {names}."
-        return f"At most {high}: {names}."
+    if kind == "values_in_range":
+        return f"Every value is in its range: {names}."
     if kind == "accepted_values":
         values = ", ".join(f"`{value}`" for value in arguments["values"])
         return f"{names} is one of {values}."

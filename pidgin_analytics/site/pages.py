@@ -95,7 +95,13 @@ class Entry:
 class Site:
     """A site, made of one manifest and one warehouse."""
 
-    def __init__(self, artifacts: Path, warehouse: Path, docs: Path = DOCS) -> None:
+    def __init__(
+        self,
+        artifacts: Path,
+        warehouse: Path,
+        docs: Path = DOCS,
+        parity: Path | None = None,
+    ) -> None:
         """Read what there is to show.
 
         Args:
@@ -103,8 +109,10 @@ class Site:
                 ``static_index.html``.
             warehouse: A published warehouse.
             docs: Folder with Markdown pages.
+            parity: How the metrics compared, in Markdown; follows that page.
         """
         self.artifacts = artifacts
+        self.parity = parity.read_text(encoding="utf-8") if parity is not None else ""
         self.warehouse = warehouse
         text = (artifacts / "manifest.json").read_text(encoding="utf-8")
         self.catalog = Catalog(json.loads(text))
@@ -118,10 +126,15 @@ class Site:
                 self.distributions[relation.unique_id] = found
             for place, table, column, kind in connection.execute(
                 "select schema_name, table_name, column_name, data_type"
-                " from duckdb_columns() where not internal"
+                " from duckdb_columns() where not internal order by column_index"
             ).fetchall():
                 schema[place].setdefault(table, {})[column] = kind
             self.counts = _counts(connection)
+        for relation in self.catalog:
+            # What a view takes from another model stands where its SQL has it.
+            physical = schema.get(relation.schema, {}).get(relation.alias, {})
+            places = {name: place for place, name in enumerate(physical)}
+            relation.columns.sort(key=lambda one: places.get(one.name, len(places)))
         self.lineage = Lineage(self.catalog, schema)
         self.writer = Writer()
         self.sources = _sources(docs)
@@ -285,8 +298,11 @@ class Site:
     def _rendered(self, source: str) -> Rendered:
         page = self.sources[source]
         path = self._docs_folder / source.removeprefix("docs/")
+        text = path.read_text(encoding="utf-8")
+        if source == "docs/parity.md" and self.parity:
+            text += f"\n{self.parity}"
         return self.writer.page(
-            path.read_text(encoding="utf-8"),
+            text,
             link=partial(self.link, page=page, source=source),
             code=partial(self.code, page=page),
             after_name=self.formulas.get,
@@ -352,7 +368,7 @@ class Site:
                     column.name,
                     relation.title,
                     f"{page}#{anchor(column)}",
-                    plain(column.description),
+                    plain(column.text),
                     tuple(found) if relation.is_public else (),
                     depth,
                 )
@@ -436,7 +452,7 @@ class Site:
         other = relation.column(column.refers_to) if column.refers_to else None
         while other is not None and other.name not in seen:
             seen.add(other.name)
-            if not other.refers_to or other.parts["null"] or other.parts["range"]:
+            if not other.refers_to or other.null or other.range:
                 return other
             other = relation.column(other.refers_to)
         return None

@@ -21,10 +21,10 @@ from harness import Project
 from own_metric_oracle import (
     OWN_MESSAGE_METRICS,
     OWN_TURN_METRICS,
+    PAIR_METRICS,
     Values,
     own_message_metrics,
     returning_metrics,
-    turn_taking_balance,
 )
 from pidgin.analysis.convergence import ConvergenceCalculator
 from pidgin.metrics.constants import DEFAULT_CONVERGENCE_WEIGHTS
@@ -309,7 +309,7 @@ def unstored_metrics(turns: Iterable[Turn]) -> dict[int, Values]:
             "sentence_pattern_similarity": (
                 SimilarityCalculator.calculate_sentence_pattern_similarity(*sentences)
             ),
-            "turn_taking_balance": turn_taking_balance(texts),
+            **{metric: measure(texts) for metric, measure in PAIR_METRICS.items()},
         }
     return result
 

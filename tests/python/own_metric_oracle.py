@@ -373,7 +373,6 @@ RETURNING_METRICS = (
     "nearest_turn_similarity",
     "nearest_turn_distance",
 )
-OWN_TURN_METRICS = ("turn_taking_balance", *RETURNING_METRICS)
 
 
 def message_values(text: str) -> Values:
@@ -482,3 +481,10 @@ def turn_taking_balance(messages: Iterable[str]) -> float | None:
     """Compare the numbers of words; where there are none, there is no balance."""
     counts = [len(words_of(text)) for text in messages]
     return 2 * min(counts) / sum(counts) if sum(counts) else None
+
+
+# Of the two messages of a turn.
+PAIR_METRICS: dict[str, Callable[[Sequence[str]], Any]] = {
+    "turn_taking_balance": turn_taking_balance,
+}
+OWN_TURN_METRICS = (*PAIR_METRICS, *RETURNING_METRICS)

@@ -14,6 +14,8 @@ from conftest import ProjectMaker
 from harness import ROOT, SAMPLE, Project
 from log_writer import Conversation, OutputFolder, as_line, manifest
 
+from pidgin_analytics.descriptions import all_columns, comment
+
 QUESTIONS = (ROOT / "docs" / "questions.md").read_text(encoding="utf-8")
 VIEWS = ("conversations", "turns", "messages")
 # But not elsewhere.
@@ -61,8 +63,8 @@ def test_question_has_an_answer_in_the_sample(question: str, sample: Project) ->
 
 
 def descriptions(*folders: str) -> dict[tuple[str, str, str], str]:
-    """Return the descriptions in the project, by schema, relation and column."""
-    found = {}
+    """Return what the project's yml says, by schema, relation and column."""
+    models: dict[str, tuple[str, dict[str, Any]]] = {}
     for folder in folders:
         for path in (ROOT / "models" / folder).rglob("*.yml"):
             sql = path.with_suffix(".sql")
@@ -76,10 +78,14 @@ def descriptions(*folders: str) -> dict[tuple[str, str, str], str]:
                 "models", []
             ):
                 schema = "analysis" if folder == "analysis" else "main"
-                name = model["name"].removeprefix("analysis_")
-                found[schema, name, ""] = model["description"].strip()
-                for column in model["columns"]:
-                    found[schema, name, column["name"]] = column["description"].strip()
+                models[model["name"]] = (schema, model)
+    declared = {name: model["columns"] for name, (_, model) in models.items()}
+    found = {}
+    for name, (schema, model) in models.items():
+        table = name.removeprefix("analysis_")
+        found[schema, table, ""] = model["description"].strip()
+        for column in all_columns(model, declared):
+            found[schema, table, column["name"]] = comment(column)
     return found
 
 

@@ -5,7 +5,7 @@ descriptions say, in own_metric_oracle and course_oracle.
 
 Runs on the bundled sample and on every folder that PIDGIN_TEST_OUTPUT_DIRS lists
 (separated as in PATH). With PIDGIN_PARITY_REPORT=file.md, a table of how many values
-were compared and how much they differed is written there.
+were compared and how much they differed is written there; `make site` shows it.
 """
 
 from __future__ import annotations
@@ -62,13 +62,17 @@ def report() -> Iterator[Report]:
     cells: Report = defaultdict(dict)
     yield cells
     if REPORT:
-        Path(REPORT).write_text("\n".join(table_of(cells)) + "\n", encoding="utf-8")
+        Path(REPORT).write_text("\n".join(page_of(cells)) + "\n", encoding="utf-8")
 
 
-def table_of(report: Report) -> list[str]:
-    """Return the lines of a Markdown table with a column for each folder."""
+def page_of(report: Report) -> list[str]:
+    """Return the lines of a section with a table: a column for each folder."""
     folders = list(dict.fromkeys(folder for row in report.values() for folder in row))
     lines = [
+        "## What was compared",
+        "",
+        "How many values of each metric, and the largest difference in brackets.",
+        "",
         "| Metric | " + " | ".join(folders) + " |",
         "|---|" + "---:|" * len(folders),
     ]

@@ -26,6 +26,13 @@ from harness import ROOT, SAMPLE, Project
 from playwright.sync_api import Page
 
 from pidgin_analytics.command_line import main as command_line
+from pidgin_analytics.descriptions import (
+    all_columns,
+    definition,
+    facts_of,
+    null_in_words,
+    range_in_words,
+)
 from pidgin_analytics.site import __main__ as command
 from pidgin_analytics.site import pages
 from pidgin_analytics.site.catalog import Catalog, Relation, file_name
@@ -60,6 +67,14 @@ QUERIES = (
     ("forget", "command.pidgin-analytics forget"),
 )
 
+# What a comparison of all metrics leaves behind, cut short.
+PARITY = """## What was compared
+
+| Metric | sample_data |
+|---|---:|
+| `mattr` | 540 (1.1e-16) |
+"""
+
 
 class Built:
     """A site, and what it was made from."""
@@ -70,7 +85,9 @@ class Built:
         self.artifacts = artifacts
         self.folder = folder
         self.manifest = json.loads((artifacts / "manifest.json").read_text("utf-8"))
-        self.site = pages.Site(artifacts, project.warehouse)
+        parity = folder.with_name("parity.md")
+        parity.write_text(PARITY, encoding="utf-8")
+        self.site = pages.Site(artifacts, project.warehouse, parity=parity)
         self.site.build(folder)
         self.documents = {
             path.relative_to(folder).as_posix(): Document(path)
@@ -173,16 +190,25 @@ def test_every_relation_and_column_is_there_with_all_of_its_description(
     built: Built,
 ) -> None:
     count = 0
+    declared = {
+        node["name"]: [*node["columns"].values()] for node in relations(built.manifest)
+    }
     for node in relations(built.manifest):
         relation = built.catalog.relations[node["unique_id"]]
         page = (built.folder / relation.page).read_text(encoding="utf-8")
         text = words(built.documents[relation.page].text)
         for sentence in re.split(r"\n\n|\n(?=- )", node["description"]):
             assert words(sentence) in text, (relation.title, sentence)
-        for column in node["columns"].values():
+        for column in all_columns(node, declared):
             piece = shown(column_text(page, column["name"]))
-            description = " ".join(column["description"].split())
-            for sentence in re.split(r"(?<=\.)\s+(?=[A-Z`])", description):
+            facts = facts_of(column)
+            told = [
+                *re.split(r"(?<=\.)\s+(?=[A-Z`])", definition(column)),
+                range_in_words(facts),
+                null_in_words(facts),
+                *(facts.get(fact, "") for fact in ("unit", "source")),
+            ]
+            for sentence in told:
                 assert words(sentence) in words(piece), (relation.title, sentence)
             assert (column["data_type"] or "").lower() in piece
             count += 1
@@ -205,8 +231,8 @@ def test_facts_stand_beside_a_column(built: Built) -> None:
     page = (built.folder / "tables/turn_metrics.html").read_text(encoding="utf-8")
     piece = column_text(page, "vocabulary_overlap")
     text = shown(piece)
-    assert "Unit none, a ratio" in text
-    assert "Range From 0 to 1, and 0 if a message has no words." in text
+    assert "Unit ratio" in text
+    assert "Range From 0 to 1; 0 if a message has no words." in text
     assert "NULL NULL if a message is a placeholder or missing." in text
     assert "Source Equals vocabulary_overlap and lexical_entrainment" in text
     assert "<mfrac>" in piece
@@ -218,9 +244,8 @@ def test_facts_stand_beside_a_column(built: Built) -> None:
 
 def test_a_column_that_refers_to_another_says_its_facts(built: Built) -> None:
     page = (built.folder / TURNS).read_text(encoding="utf-8")
-    text = shown(column_text(page, "b_mattr"))
-    assert "Range From 0.02 to 1. As for a_mattr." in text
-    assert re.search(r"NULL NULL .*As for a_mattr\.", text)
+    text = shown(column_text(page, "temperature_b"))
+    assert re.search(r"NULL NULL if none was set.*As for temperature_a\.", text)
 
 
 def test_every_test_is_told_in_words(built: Built) -> None:
@@ -241,6 +266,14 @@ def test_pages_of_the_documentation_are_there(built: Built) -> None:
         title = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
         assert words(title) in built.documents[page].text
     assert (built.folder / "dbt.html").stat().st_size > 1_000_000
+
+
+def test_the_comparison_of_metrics_follows_its_page(built: Built) -> None:
+    page = built.documents["parity.html"]
+    assert page.text.index("Every computed value") < page.text.index("540 (1.1e-16)")
+    assert any(
+        link.endswith("message_metrics.html#column-mattr") for link in page.links
+    )
 
 
 def test_commands_are_told_with_all_options(built: Built) -> None:
@@ -728,7 +761,12 @@ def test_hostile_texts_are_shown_as_text(
         or (one["resource_type"] == "test" and name in one["depends_on"]["nodes"])
     }
     node["description"] = f"One row per {HARM}.\n\n- {HARM}"
-    node["columns"]["status"]["description"] = f"{HARM}. NULL {HARM}. From {HARM}."
+    node["columns"]["status"]["description"] = HARM
+    facts = ("range_note", "unit", "null_when", "source")
+    node["columns"]["status"]["config"]["meta"] = {
+        "range": [HARM, HARM],
+        **dict.fromkeys(facts, HARM),
+    }
     node["columns"]["status"]["data_type"] = HARM.lower()
     odd = f'"><b>{HARM}'
     node["columns"][odd] = node["columns"]["status"] | {"name": odd}

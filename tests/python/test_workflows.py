@@ -51,6 +51,14 @@ def test_the_tests_are_the_ones_of_everybody() -> None:
     # YAML takes `on` for true.
     assert pages[True]["workflow_run"]["workflows"] == ["Tests"]
     assert "conclusion == 'success'" in pages["jobs"]["site"]["if"]
+    # The site has the comparison of all metrics, made anew.
+    steps = pages["jobs"]["site"]["steps"]
+    assert [step["run"] for step in steps if "run" in step] == ["make site"]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    _, _, target = makefile.partition("\nsite: ")
+    target = target.partition("\n\n")[0]
+    assert "PIDGIN_PARITY_REPORT" in target
+    assert "--parity" in target
 
 
 def test_hooks_are_the_linters_of_make_lint() -> None:
