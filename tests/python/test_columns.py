@@ -1,8 +1,9 @@
-"""What the yml says of columns in `meta`, and that ranges in it are tested."""
+"""What the yml says of columns in `meta`, that ranges are tested, macros described."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,18 @@ def relations() -> Iterator[tuple[Path, dict[str, Any]]]:
 def is_tested(relation: dict[str, Any]) -> bool:
     """Whether the ranges of a relation are tested."""
     return any("values_in_range" in test for test in relation.get("data_tests", ()))
+
+
+def test_every_macro_is_described() -> None:
+    """Each once, and none that there is not."""
+    written = [
+        name
+        for path in (ROOT / "macros").rglob("*.sql")
+        for name in re.findall(r"{%-? *macro (\w+)", path.read_text(encoding="utf-8"))
+    ]
+    content = yaml.safe_load((ROOT / "macros/_macros.yml").read_text("utf-8"))
+    described = [macro["name"] for macro in content["macros"] if macro["description"]]
+    assert sorted(described) == sorted(written)
 
 
 def test_facts_are_of_known_kinds() -> None:
