@@ -6,7 +6,7 @@
 {% macro only_changed(rows, relation, key='conversation_id') %}
     {%- if is_incremental() -%}
         semi join (
-            select distinct {{ key }}, fingerprint from {{ relation }}
+            select distinct {{ key }}, fingerprint from {{ relation }} as present
             where ({{ key }}, fingerprint) not in (select {{ key }}, fingerprint from {{ this }})
         ) as changed
             on

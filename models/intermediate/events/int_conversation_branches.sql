@@ -16,7 +16,7 @@ branch_events as (
         line_position,
         json_transform(event_data, '{
             "source_conversation_id": "VARCHAR", "branch_point": "VARCHAR"
-        }') as fields
+        }') as payload
 
     from events
 
@@ -28,7 +28,7 @@ select
     conversation_id,
     source_file,
     line_position,
-    fields.source_conversation_id as branched_from,
-    fields.branch_point as branch_point
+    payload['source_conversation_id'] as branched_from,
+    payload['branch_point'] as branch_point
 
 from branch_events

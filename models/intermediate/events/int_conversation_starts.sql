@@ -34,7 +34,7 @@ start_events as (
                 "temperature_b": "VARCHAR", "awareness_a": "VARCHAR", "awareness_b": "VARCHAR",
                 "choose_names": "VARCHAR", "prompt_tag": "VARCHAR"
             }
-        }') as fields
+        }') as payload
 
     from events
 
@@ -46,25 +46,31 @@ select
     conversation_id,
     source_file,
     line_position,
-    coalesce(fields.agent_a_model, fields.agent_a.model) as agent_a_model,
-    coalesce(fields.agent_b_model, fields.agent_b.model) as agent_b_model,
-    coalesce(fields.agent_a_display_name, fields.agent_a.display_name) as agent_a_name,
-    coalesce(fields.agent_b_display_name, fields.agent_b.display_name) as agent_b_name,
-    fields.config.awareness_a as awareness_a,
-    fields.config.awareness_b as awareness_b,
-    coalesce(fields.agent_a.temperature, fields.config.temperature_a, fields.temperature_a)
-        as temperature_a,
-    coalesce(fields.agent_b.temperature, fields.config.temperature_b, fields.temperature_b)
-        as temperature_b,
-    fields.agent_a.thinking_enabled as thinking_enabled_a,
-    fields.agent_b.thinking_enabled as thinking_enabled_b,
-    fields.agent_a.thinking_budget as thinking_budget_a,
-    fields.agent_b.thinking_budget as thinking_budget_b,
-    fields.agent_a.max_tokens as max_tokens_a,
-    fields.agent_b.max_tokens as max_tokens_b,
-    fields.config.choose_names as choose_names,
-    fields.config.prompt_tag as prompt_tag,
-    coalesce(fields.initial_prompt, fields.config.initial_prompt) as initial_prompt,
-    coalesce(fields.max_turns, fields.config.max_turns) as max_turns
+    coalesce(payload['agent_a_model'], payload['agent_a']['model']) as agent_a_model,
+    coalesce(payload['agent_b_model'], payload['agent_b']['model']) as agent_b_model,
+    coalesce(payload['agent_a_display_name'], payload['agent_a']['display_name']) as agent_a_name,
+    coalesce(payload['agent_b_display_name'], payload['agent_b']['display_name']) as agent_b_name,
+    payload['config']['awareness_a'] as awareness_a,
+    payload['config']['awareness_b'] as awareness_b,
+    coalesce(
+        payload['agent_a']['temperature'],
+        payload['config']['temperature_a'],
+        payload['temperature_a']
+    ) as temperature_a,
+    coalesce(
+        payload['agent_b']['temperature'],
+        payload['config']['temperature_b'],
+        payload['temperature_b']
+    ) as temperature_b,
+    payload['agent_a']['thinking_enabled'] as thinking_enabled_a,
+    payload['agent_b']['thinking_enabled'] as thinking_enabled_b,
+    payload['agent_a']['thinking_budget'] as thinking_budget_a,
+    payload['agent_b']['thinking_budget'] as thinking_budget_b,
+    payload['agent_a']['max_tokens'] as max_tokens_a,
+    payload['agent_b']['max_tokens'] as max_tokens_b,
+    payload['config']['choose_names'] as choose_names,
+    payload['config']['prompt_tag'] as prompt_tag,
+    coalesce(payload['initial_prompt'], payload['config']['initial_prompt']) as initial_prompt,
+    coalesce(payload['max_turns'], payload['config']['max_turns']) as max_turns
 
 from start_events

@@ -31,7 +31,7 @@ incident_events as (
             "context": "VARCHAR", "wait_time": "VARCHAR", "timeout_seconds": "VARCHAR",
             "messages_dropped": "VARCHAR", "interrupt_source": "VARCHAR",
             "paused_during": "VARCHAR", "retryable": "VARCHAR"
-        }') as fields
+        }') as payload
 
     from events
 
@@ -46,28 +46,28 @@ select
     source_file,
     line_position,
     turn_number,
-    {{ logged_turn_number("regexp_extract(fields.context, '\\bturn (\\d+)', 1, 'i')") }}
+    {{ logged_turn_number("regexp_extract(payload['context'], '\\bturn (\\d+)', 1, 'i')") }}
         as turn_number_in_context,
     agent_id,
     incident_type,
     event_type,
     case incident_type
         when 'rate_limit_wait'
-            then format('waited {:.1f} s', {{ logged_seconds('fields.wait_time') }})
+            then format('waited {:.1f} s', {{ logged_seconds("payload['wait_time']") }})
         when 'truncation'
-            then 'dropped ' || {{ logged_count('fields.messages_dropped') }} || ' messages'
+            then 'dropped ' || {{ logged_count("payload['messages_dropped']") }} || ' messages'
         when 'empty_reply' then 'the reply held no text'
         when 'interrupt'
             then coalesce(
-                'by ' || fields.interrupt_source,
-                'paused ' || replace(fields.paused_during, '_', ' ')
-            )
-        else fields.error_message
+                    'by ' || payload['interrupt_source'],
+                    'paused ' || replace(payload['paused_during'], '_', ' ')
+                )
+        else payload['error_message']
     end as detail,
-    fields.error_type as error_type,
-    fields.provider as provider,
-    {{ logged_seconds('coalesce(fields.wait_time, fields.timeout_seconds)') }} as seconds,
-    try_cast(fields.retryable as boolean) as is_retryable,
+    payload['error_type'] as error_type,
+    payload['provider'] as provider,
+    {{ logged_seconds("coalesce(payload['wait_time'], payload['timeout_seconds'])") }} as seconds,
+    try_cast(payload['retryable'] as boolean) as is_retryable,
     timestamp as occurred_at
 
 from incident_events

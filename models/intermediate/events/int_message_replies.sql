@@ -24,7 +24,7 @@ reply_events as (
             "completion_tokens": "VARCHAR", "total_tokens": "VARCHAR",
             "cache_read_tokens": "VARCHAR", "cache_write_tokens": "VARCHAR",
             "duration_ms": "VARCHAR"
-        }') as fields
+        }') as payload
 
     from events
 
@@ -39,15 +39,16 @@ select
     source_file,
     line_position,
     agent_id,
-    {{ message_text('event_data', '$.message.content', 'fields.message.content') }} as content,
-    fields.model as model,
-    {{ logged_tokens('fields.prompt_tokens') }} as prompt_tokens,
-    {{ logged_tokens('fields.completion_tokens') }} as completion_tokens,
-    {{ logged_tokens('fields.total_tokens') }} as total_tokens,
-    {{ logged_tokens('fields.tokens_used') }} as tokens_used,
-    {{ logged_tokens('fields.cache_read_tokens') }} as cache_read_tokens,
-    {{ logged_tokens('fields.cache_write_tokens') }} as cache_write_tokens,
-    {{ logged_milliseconds('fields.duration_ms') }} as duration_ms,
+    {{ message_text('event_data', '$.message.content', "payload['message']['content']") }}
+        as content,
+    payload['model'] as model,
+    {{ logged_tokens("payload['prompt_tokens']") }} as prompt_tokens,
+    {{ logged_tokens("payload['completion_tokens']") }} as completion_tokens,
+    {{ logged_tokens("payload['total_tokens']") }} as total_tokens,
+    {{ logged_tokens("payload['tokens_used']") }} as tokens_used,
+    {{ logged_tokens("payload['cache_read_tokens']") }} as cache_read_tokens,
+    {{ logged_tokens("payload['cache_write_tokens']") }} as cache_write_tokens,
+    {{ logged_milliseconds("payload['duration_ms']") }} as duration_ms,
     timestamp as sent_at
 
 from reply_events

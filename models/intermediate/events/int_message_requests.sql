@@ -19,7 +19,7 @@ request_events as (
         timestamp,
         json_transform(event_data, '{
             "thinking_enabled": "VARCHAR", "thinking_budget": "VARCHAR", "max_tokens": "VARCHAR"
-        }') as fields
+        }') as payload
 
     from events
 
@@ -33,9 +33,9 @@ select
     line_position,
     turn_number,
     agent_id,
-    fields.thinking_enabled as thinking_enabled,
-    fields.thinking_budget as thinking_budget,
-    fields.max_tokens as max_tokens,
+    payload['thinking_enabled'] as thinking_enabled,
+    payload['thinking_budget'] as thinking_budget,
+    payload['max_tokens'] as max_tokens,
     timestamp as requested_at
 
 from request_events

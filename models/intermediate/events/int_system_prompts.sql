@@ -17,7 +17,7 @@ prompt_events as (
         agent_id,
         json_transform(event_data, '{
             "prompt": "VARCHAR", "agent_display_name": "VARCHAR"
-        }') as fields
+        }') as payload
 
     from events
 
@@ -30,8 +30,8 @@ select
     source_file,
     line_position,
     agent_id,
-    coalesce(regexp_matches(fields.agent_display_name, '^Turn \d+ injection'), false)
+    coalesce(regexp_matches(payload['agent_display_name'], '^Turn \d+ injection'), false)
         as is_injected,
-    fields.prompt as prompt
+    payload['prompt'] as prompt
 
 from prompt_events

@@ -20,7 +20,7 @@ thinking_events as (
         json_transform(event_data, '{
             "thinking_content": "VARCHAR", "model": "VARCHAR", "thinking_tokens": "VARCHAR",
             "duration_ms": "VARCHAR"
-        }') as fields
+        }') as payload
 
     from events
 
@@ -36,10 +36,10 @@ select
     line_position,
     turn_number,
     agent_id,
-    fields.thinking_content as thinking_content,
-    fields.model as model,
-    {{ logged_tokens('fields.thinking_tokens') }} as thinking_tokens,
-    {{ logged_milliseconds('fields.duration_ms') }} as duration_ms,
+    payload['thinking_content'] as thinking_content,
+    payload['model'] as model,
+    {{ logged_tokens("payload['thinking_tokens']") }} as thinking_tokens,
+    {{ logged_milliseconds("payload['duration_ms']") }} as duration_ms,
     timestamp as thought_at
 
 from thinking_events

@@ -19,7 +19,7 @@ report_events as (
             "model": "VARCHAR", "prompt_tokens": "VARCHAR", "completion_tokens": "VARCHAR",
             "tokens_used": "VARCHAR", "cache_read_tokens": "VARCHAR",
             "cache_write_tokens": "VARCHAR"
-        }') as fields
+        }') as payload
 
     from events
 
@@ -35,12 +35,12 @@ select
     line_position,
     agent_id,
     -- The first providers' reports (June 2025) named neither agent nor prompt.
-    fields.prompt_tokens is not null as is_of_call,
-    fields.model as model,
-    {{ logged_tokens('fields.prompt_tokens') }} as prompt_tokens,
-    {{ logged_tokens('fields.completion_tokens') }} as completion_tokens,
-    {{ logged_tokens('fields.tokens_used') }} as tokens_used,
-    {{ logged_tokens('fields.cache_read_tokens') }} as cache_read_tokens,
-    {{ logged_tokens('fields.cache_write_tokens') }} as cache_write_tokens
+    payload['prompt_tokens'] is not null as is_of_call,
+    payload['model'] as model,
+    {{ logged_tokens("payload['prompt_tokens']") }} as prompt_tokens,
+    {{ logged_tokens("payload['completion_tokens']") }} as completion_tokens,
+    {{ logged_tokens("payload['tokens_used']") }} as tokens_used,
+    {{ logged_tokens("payload['cache_read_tokens']") }} as cache_read_tokens,
+    {{ logged_tokens("payload['cache_write_tokens']") }} as cache_write_tokens
 
 from report_events

@@ -23,7 +23,7 @@ turn_events as (
                 "agent_b_message": {"content": "VARCHAR"}
             },
             "convergence_score": "VARCHAR", "legacy_convergence_score": "VARCHAR"
-        }') as fields
+        }') as payload
 
     from events
 
@@ -39,13 +39,17 @@ select
     line_position,
     turn_number,
     {{ message_text(
-        'event_data', '$.turn.agent_a_message.content', 'fields.turn.agent_a_message.content'
+        'event_data',
+        '$.turn.agent_a_message.content',
+        "payload['turn']['agent_a_message']['content']"
     ) }} as agent_a_content,
     {{ message_text(
-        'event_data', '$.turn.agent_b_message.content', 'fields.turn.agent_b_message.content'
+        'event_data',
+        '$.turn.agent_b_message.content',
+        "payload['turn']['agent_b_message']['content']"
     ) }} as agent_b_content,
-    {{ logged_score('fields.convergence_score') }} as convergence_score,
-    {{ logged_score('fields.legacy_convergence_score') }} as legacy_convergence_score,
+    {{ logged_score("payload['convergence_score']") }} as convergence_score,
+    {{ logged_score("payload['legacy_convergence_score']") }} as legacy_convergence_score,
     timestamp as completed_at
 
 from turn_events

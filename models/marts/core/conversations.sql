@@ -222,71 +222,71 @@ logged_settings as (
         first_starts.agent_b_name,
         coalesce(
             first_starts.awareness_a,
-            manifest_settings.config.awareness_a,
-            manifest_settings.config.awareness
+            manifest_settings.config['awareness_a'],
+            manifest_settings.config['awareness']
         ) as awareness_a,
         coalesce(
             first_starts.awareness_b,
-            manifest_settings.config.awareness_b,
-            manifest_settings.config.awareness
+            manifest_settings.config['awareness_b'],
+            manifest_settings.config['awareness']
         ) as awareness_b,
         coalesce(
             first_starts.temperature_a,
-            manifest_settings.config.temperature_a,
-            manifest_settings.config.temperature
+            manifest_settings.config['temperature_a'],
+            manifest_settings.config['temperature']
         ) as temperature_a,
         coalesce(
             first_starts.temperature_b,
-            manifest_settings.config.temperature_b,
-            manifest_settings.config.temperature
+            manifest_settings.config['temperature_b'],
+            manifest_settings.config['temperature']
         ) as temperature_b,
         try_cast(
             coalesce(
                 first_starts.thinking_enabled_a,
                 request_a.thinking_enabled,
-                manifest_settings.config.think_a,
-                manifest_settings.config.think
+                manifest_settings.config['think_a'],
+                manifest_settings.config['think']
             ) as boolean
         ) as thinking_enabled_a,
         try_cast(
             coalesce(
                 first_starts.thinking_enabled_b,
                 request_b.thinking_enabled,
-                manifest_settings.config.think_b,
-                manifest_settings.config.think
+                manifest_settings.config['think_b'],
+                manifest_settings.config['think']
             ) as boolean
         ) as thinking_enabled_b,
         coalesce(
             first_starts.thinking_budget_a,
             request_a.thinking_budget,
-            manifest_settings.config.think_budget
+            manifest_settings.config['think_budget']
         ) as thinking_budget_a,
         coalesce(
             first_starts.thinking_budget_b,
             request_b.thinking_budget,
-            manifest_settings.config.think_budget
+            manifest_settings.config['think_budget']
         ) as thinking_budget_b,
         coalesce(
             first_starts.max_tokens_a,
             request_a.max_tokens,
-            manifest_settings.config.max_tokens
+            manifest_settings.config['max_tokens']
         ) as max_tokens_a,
         coalesce(
             first_starts.max_tokens_b,
             request_b.max_tokens,
-            manifest_settings.config.max_tokens
+            manifest_settings.config['max_tokens']
         ) as max_tokens_b,
-        manifest_settings.config.convergence_threshold as convergence_threshold,
-        manifest_settings.config.convergence_action as convergence_action,
+        manifest_settings.config['convergence_threshold'] as convergence_threshold,
+        manifest_settings.config['convergence_action'] as convergence_action,
         try_cast(
-            coalesce(first_starts.choose_names, manifest_settings.config.choose_names) as boolean
+            coalesce(first_starts.choose_names, manifest_settings.config['choose_names']) as boolean
         ) as choose_names,
-        coalesce(first_starts.prompt_tag, manifest_settings.config.prompt_tag) as prompt_tag,
+        coalesce(first_starts.prompt_tag, manifest_settings.config['prompt_tag']) as prompt_tag,
         first_starts.initial_prompt,
         first_starts.max_turns,
-        coalesce(first_branches.branched_from, manifest_settings.config.branch_from_conversation)
+        coalesce(first_branches.branched_from, manifest_settings.config['branch_from_conversation'])
             as branched_from,
-        coalesce(first_branches.branch_point, manifest_settings.config.branch_from_turn)
+        coalesce(first_branches.branch_point, manifest_settings.config['branch_from_turn'])
             as branch_point
 
     from changed_conversations

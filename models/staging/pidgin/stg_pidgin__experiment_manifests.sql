@@ -53,7 +53,7 @@ fields as (
             "experiment_id": "VARCHAR", "name": "VARCHAR", "status": "VARCHAR", "error": "VARCHAR",
             "created_at": "VARCHAR", "started_at": "VARCHAR", "completed_at": "VARCHAR",
             "total_conversations": "VARCHAR"
-        }') as named,
+        }') as entries,
         json_extract(manifest, '$.config') as config,
         json_extract(manifest, '$.conversations') as conversations
 
@@ -82,20 +82,20 @@ experiment_manifests as (
     select
         fields.source_file,
         fields.folder,
-        coalesce(fields.named.experiment_id, fields.folder_experiment_id) as experiment_id,
+        coalesce(fields.entries['experiment_id'], fields.folder_experiment_id) as experiment_id,
         fields.manifest is not null as is_readable,
-        fields.named.name as name,
-        fields.named.status as status,
-        fields.named.error as error,
-        {{ logged_count('fields.named.total_conversations') }} as planned_conversations,
+        fields.entries['name'] as name,
+        fields.entries['status'] as status,
+        fields.entries['error'] as error,
+        {{ logged_count("fields.entries['total_conversations']") }} as planned_conversations,
         if(json_type(fields.config) = 'OBJECT', fields.config, null) as config,
         if(json_type(fields.conversations) = 'OBJECT', fields.conversations, null) as conversations,
-        {{ event_time('fields.named.created_at', 'UTC') }} as created_at,
+        {{ event_time("fields.entries['created_at']", 'UTC') }} as created_at,
         coalesce(created_at, fields.modified_at) as known_at,
         greatest(
-            {{ event_time('fields.named.created_at', 'UTC') }},
-            {{ event_time('fields.named.started_at', 'UTC') }},
-            {{ event_time('fields.named.completed_at', 'UTC') }},
+            {{ event_time("fields.entries['created_at']", 'UTC') }},
+            {{ event_time("fields.entries['started_at']", 'UTC') }},
+            {{ event_time("fields.entries['completed_at']", 'UTC') }},
             last_updates.last_updated_at
         ) as updated_at
 
@@ -107,7 +107,7 @@ experiment_manifests as (
     -- A manifest.json of some other program is none of ours. One that cannot be read may be.
     where
         fields.manifest is null
-        or fields.named.experiment_id is not null
+        or fields.entries['experiment_id'] is not null
 
 )
 
