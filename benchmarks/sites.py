@@ -89,9 +89,28 @@ class DbtProject:
             log=self.home / "dbt.txt",
         )
 
-    def operate(self, operation: str, **options: Any) -> Run:
-        """Run an operation of the project."""
-        return self.dbt("run-operation", operation, "--args", json.dumps(options))
+    def command(self, *arguments: str) -> Run:
+        """Run `pidgin-analytics` in a process of its own.
+
+        Raises:
+            FailedProgramError: if it fails.
+        """
+        return run(
+            [
+                *(sys.executable, "-c"),
+                "from pidgin_analytics.command_line import main; main()",
+                *arguments,
+            ],
+            cwd=self.project,
+            environment=clean_environment(
+                PIDGIN_OUTPUT_DIR=self.output_dir,
+                PIDGIN_WAREHOUSE=self.warehouse,
+                DBT_TARGET_PATH=self.home / "target",
+                DBT_LOG_PATH=self.home / "logs",
+                **dict(self.settings),
+            ),
+            log=self.home / "command.txt",
+        )
 
     def build(self) -> Build:
         """Run `dbt build` and read what dbt says of each node."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,8 +12,7 @@ import click
 import duckdb
 
 from pidgin_analytics import (
-    archives,
-    compaction,
+    building,
     export_command,
     figure_command,
     lake,
@@ -22,13 +20,17 @@ from pidgin_analytics import (
     legacy,
     legacy_import,
     notebook_command,
-    publishing,
     report_command,
     search_command,
     settings,
     warehouse,
     watch_command,
 )
+from pidgin_analytics.archive import forget as forgetting
+from pidgin_analytics.archive import restore as restoring
+from pidgin_analytics.archive import write
+from pidgin_analytics.archive.format import ArchiveError
+from pidgin_analytics.printing import counted, printable, say
 
 PROJECT = Path(settings.PROJECT)
 
@@ -87,16 +89,13 @@ def archive(
       pidgin-analytics archive --older-than-days 90 --delete-logs
       pidgin-analytics archive --experiment experiment_3a88b3a3 --older-than-days 0
     """
-    options: dict[str, object] = {
-        "older_than_days": older_than_days,
-        "delete_logs": delete_logs,
-        "dry_run": dry_run,
-    }
-    if experiments:
-        options["experiment_ids"] = list(experiments)
-    operate("archive_experiments", options)
-    if not dry_run:
-        dbt("build")
+    with one_sentence():
+        write.archive_experiments(
+            older_than_days=older_than_days,
+            experiment_ids=experiments or None,
+            delete_logs=delete_logs,
+            dry_run=dry_run,
+        )
 
 
 @main.command(short_help="Write the logs of archived experiments back.")
@@ -112,11 +111,8 @@ def restore(experiments: tuple[str, ...], keep_archives: bool) -> None:
       pidgin-analytics restore experiment_3a88b3a3
       pidgin-analytics restore experiment_3a88b3a3 --keep-archives
     """
-    operate(
-        "restore_experiments",
-        {"experiment_ids": list(experiments), "keep_archives": keep_archives},
-    )
-    dbt("build")
+    with one_sentence():
+        restoring.restore_experiments(experiments, keep_archives=keep_archives)
 
 
 @main.command(short_help="Take conversations out for good.")
@@ -134,45 +130,26 @@ def forget(ids: tuple[str, ...], dry_run: bool) -> None:
       pidgin-analytics forget conv_09201e87 --dry-run
       pidgin-analytics forget conv_09201e87 experiment_020b7065
     """
-    operate("forget", {"ids": list(ids), "dry_run": dry_run})
+    with one_sentence():
+        forgetting.forget(ids, dry_run=dry_run)
     if not dry_run:
-        dbt("build")
-        with contextlib.chdir(PROJECT):
-            if reason := written_anew():
-                raise click.ClickException(
-                    printable(
-                        "All is forgotten, but the warehouse may hold pieces of it that"
-                        f" no query shows, because it cannot be written anew: {reason}"
-                        " Run the same command again."
-                    )
-                )
         say(
             "Logs and manifests in the output folder are yours to delete; event_files"
             " counts in forgotten_count what no build reads of them any more."
         )
 
 
-def written_anew() -> str | None:
-    """Write the warehouse without what was deleted; return what keeps it from that."""
+@contextlib.contextmanager
+def one_sentence() -> Iterator[None]:
+    """End a command with what was refused, or with what dbt has said already."""
     try:
-        if settings.is_lake():
-            # Late, because it takes dbt in.
-            from pidgin_analytics import lake_maintenance
-
-            with lake_command.builder(lake.of_environment()) as builder:
-                lake_maintenance.clean(builder, 0, at_once=True)
-            return None
-        path = Path(settings.warehouse())
-        compaction.compact(publishing.working_file(path))
-        return publishing.publish(str(path))
-    except (
-        duckdb.Error,
-        OSError,
-        lake.LakeError,
-        publishing.WarehouseInUseError,
-        settings.SettingError,
-    ) as error:
-        return lake.one_line(error)
+        yield
+    except building.BuildError:
+        sys.exit(1)
+    except (ArchiveError, warehouse.WarehouseError) as error:
+        raise click.ClickException(printable(str(error))) from error
+    except (duckdb.Error, OSError) as error:
+        raise click.ClickException(printable(lake.one_line(error))) from error
 
 
 @main.command(short_help="Take a database of Pidgin's own into the archive.")
@@ -209,10 +186,16 @@ def import_legacy(database: Path, dry_run: bool) -> None:
             dbt("build")
         held = held_conversations(is_optional=dry_run)
         is_written = False
+        faults = []
         for experiment in found.experiments:
-            is_written |= import_experiment(experiment, held, dry_run)
+            try:
+                is_written |= import_experiment(experiment, held, dry_run)
+            except ArchiveError as error:
+                faults.append(f"{experiment.experiment_id}: not imported. {error}")
         if is_written:
             dbt("build")
+    if faults:
+        raise click.ClickException(printable("; ".join(faults)))
     if conversations and all(conversation.refusal for conversation in conversations):
         raise click.ClickException("Nothing can be imported.")
 
@@ -220,7 +203,11 @@ def import_legacy(database: Path, dry_run: bool) -> None:
 def import_experiment(
     experiment: legacy.Experiment, held: legacy_import.Held, dry_run: bool
 ) -> bool:
-    """Archive what is new of an experiment, and say so; return whether anything is."""
+    """Archive what is new of an experiment, and say so; return whether anything is.
+
+    Raises:
+        ArchiveError: there is a damaged archive, or another file, under its name.
+    """
     chosen = []
     for conversation in experiment.conversations:
         obstacle = legacy_import.obstacle(conversation, held)
@@ -231,7 +218,7 @@ def import_experiment(
     if experiment.conversations and not chosen:
         return False
     archive, files = legacy_import.archive_of(
-        experiment, chosen, held, Path(settings.archive_dir())
+        experiment, chosen, held, settings.archive_dir()
     )
     if not files:
         return False
@@ -242,7 +229,7 @@ def import_experiment(
     ):
         count = sum(conversation.count(event_type) for conversation in chosen)
         said += f", {counted(count, name)}"
-    is_new = archives.archive_problem(str(archive)) is not None
+    is_new = not legacy_import.is_imported(archive, files)
     if not is_new:
         said += ": imported before"
     elif dry_run:
@@ -284,51 +271,7 @@ def zone() -> ZoneInfo:
         ) from error
 
 
-def counted(number: int, name: str) -> str:
-    """Say how many of something there are."""
-    return f"{number} {name}" + "s" * (number != 1)
-
-
-def say(text: str) -> None:
-    """Print a line that may hold text from outside."""
-    click.echo(printable(text))
-
-
-def printable(text: str) -> str:
-    """Replace what a terminal obeys instead of showing, as the macro does."""
-    return re.sub(
-        "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff"
-        "\ud800-\udfff]",
-        "\ufffd",
-        text,
-    )
-
-
-def operate(operation: str, options: dict[str, object]) -> None:
-    """Run an operation of the project."""
-    dbt("run-operation", operation, "--args", yaml(options))
-
-
-def yaml(options: dict[str, object]) -> str:
-    """Write JSON that is YAML, too, whatever the ids in it are."""
-    return re.sub(
-        "[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]",
-        lambda found: f"\\u{ord(found[0]):04x}",
-        json.dumps(options, ensure_ascii=False),
-    )
-
-
 def dbt(*command: str) -> None:
     """Run a dbt command, and end with an error if it does."""
-    # Late, because that takes seconds, which other commands need not wait.
-    from dbt.cli.main import dbtRunner
-
-    from pidgin_analytics.dbt_plugin import close_connections
-
-    # Folders of the configuration are relative to the project.
-    with contextlib.chdir(PROJECT):
-        succeeded = dbtRunner().invoke(list(command)).success
-    # dbt keeps the warehouse open, and another setting could not open it.
-    close_connections()
-    if not succeeded:
+    if not building.run(*command):
         sys.exit(1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from pidgin_analytics import archives
+from pidgin_analytics.files import put_in_place
 from pidgin_analytics.sql_text import identifier, literal
 
 # As the profile says for a new one.
@@ -42,6 +42,6 @@ def compact(path: Path) -> None:
                 " checkpoint rewritten; detach rewritten"
             )
             shutil.copymode(place, part)
-            archives.publish_archive(str(part), str(place))
+            put_in_place(part, place)
     finally:
         part.unlink(missing_ok=True)

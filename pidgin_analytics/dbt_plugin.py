@@ -23,7 +23,8 @@ from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 from duckdb import DuckDBPyConnection
 
-from pidgin_analytics import archives, embeddings, lake, logs, publishing, settings
+from pidgin_analytics import embeddings, lake, logs, publishing, settings
+from pidgin_analytics.archive.verify import archive_problem
 from pidgin_analytics.in_memory import in_memory, temporary_folder
 from pidgin_analytics.sql_text import identifier, literal
 
@@ -34,12 +35,7 @@ FILE_FUNCTIONS = (
     (logs.unreadable_folders, ["VARCHAR"], "VARCHAR[]"),
     (logs.unpack_log, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     (logs.clear_folder, ["VARCHAR"], "VARCHAR"),
-    (archives.archive_problem, ["VARCHAR"], "VARCHAR"),
-    (archives.forget_in_archive, ["VARCHAR", "VARCHAR[]"], "BOOLEAN"),
-    (archives.make_folder, ["VARCHAR"], "VARCHAR"),
-    (archives.publish_archive, ["VARCHAR", "VARCHAR"], "VARCHAR"),
-    (archives.remove_file, ["VARCHAR"], "VARCHAR"),
-    (archives.restore_archive, ["VARCHAR", "VARCHAR", "VARCHAR[]"], "BIGINT"),
+    (archive_problem, ["VARCHAR"], "VARCHAR"),
     (publishing.published_digest, ["VARCHAR"], "VARCHAR"),
     (publishing.publish, ["VARCHAR"], "VARCHAR"),
     (embeddings.embedding_problem, ["VARCHAR"], "VARCHAR"),
@@ -286,10 +282,10 @@ class Plugin(BasePlugin):
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
         """Register what SQL lacks, on the connection that dbt has opened.
 
-        ``zlib_compressed_size(VARCHAR) -> BIGINT`` is NULL for NULL. The functions of
-        ``archives``, ``logs`` and ``settings`` take and give what their signatures say
-        and look at files. ``embedding_of(text, model) -> FLOAT[]`` loads the model when
-        the first text comes.
+        ``zlib_compressed_size(VARCHAR) -> BIGINT`` is NULL for NULL. Those of
+        ``FILE_FUNCTIONS`` take and give what their signatures say, and look at files.
+        ``embedding_of(text, model) -> FLOAT[]`` loads the model when the first text
+        comes.
         """
         if self._opened is not None:
             self._opened.close()

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 import duckdb
 
-from pidgin_analytics import exports, warehouse
+from pidgin_analytics import exports, settings, warehouse
+from pidgin_analytics.printing import counted, printable, say
 from pidgin_analytics.progress import shown_progress
 
 
@@ -62,9 +63,6 @@ def export(
       pidgin-analytics export messages incidents --format csv --to data --overwrite
       pidgin-analytics export --format convokit --to corpus
     """
-    # Late, because that module takes this command in.
-    from pidgin_analytics.command_line import PROJECT, counted, printable, say
-
     # In the user's folder, before the project's.
     folder = folder.absolute()
     if file_format == "convokit" and tables:
@@ -73,7 +71,7 @@ def export(
         raise click.UsageError("Name at least one TABLE.")
     try:
         with (
-            contextlib.chdir(PROJECT),
+            contextlib.chdir(settings.PROJECT),
             contextlib.closing(warehouse.connect()) as connection,
             shown_progress(quiet=quiet or as_json) as progress,
         ):

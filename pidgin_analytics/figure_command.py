@@ -10,6 +10,7 @@ import click
 import duckdb
 
 from pidgin_analytics.files import write_files
+from pidgin_analytics.printing import printable, say
 from pidgin_analytics.warehouse import Warehouse, WarehouseError
 
 if TYPE_CHECKING:
@@ -95,7 +96,6 @@ def figure(
     """
     # Late, because charts take a second to load, and that module takes this command in.
     from pidgin_analytics import figures
-    from pidgin_analytics.command_line import printable, say
 
     if is_list:
         for known, kind in figures.FIGURES.items():

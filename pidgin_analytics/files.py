@@ -1,4 +1,4 @@
-"""Writes files for people whole, or not at all."""
+"""Writes files whole, or not at all."""
 
 from __future__ import annotations
 
@@ -35,3 +35,37 @@ def write_files(files: dict[Path, bytes]) -> None:
     finally:
         for written in parts.values():
             written.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are missing, sure to be on disk.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync(folder.parent)
+
+
+def put_in_place(part: Path, path: Path) -> None:
+    """Give a finished file its name, in the same folder.
+
+    A loss of power leaves it under one of the two names, and whole.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    _sync(part)
+    part.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -541,6 +541,15 @@ class Builder(Lock):
             ) from None
         return True
 
+    def is_begun(self) -> bool:
+        """Whether there is a lake yet.
+
+        Raises:
+            LakeError: the catalog cannot be asked.
+        """
+        with _asking():
+            return _is_made(self._connection, self.lake, "ducklake_metadata")
+
     def begin(self) -> None:
         """Make the lake if there is none yet.
 
@@ -549,8 +558,7 @@ class Builder(Lock):
                 one would delete; or a package is missing.
             duckdb.Error: it cannot be opened.
         """
-        with _asking():
-            is_new = not _is_made(self._connection, self.lake, "ducklake_metadata")
+        is_new = not self.is_begun()
         with closing(in_memory()) as connection:
             self.lake.prepare(connection)
             pattern = re.sub(r"([\[*?])", r"[\1]", self.lake.data) + "**/*.parquet"

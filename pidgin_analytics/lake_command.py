@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 import duckdb
 
-from pidgin_analytics import lake, publishing, settings
+from pidgin_analytics import building, lake, publishing, settings
+from pidgin_analytics.printing import counted, printable, say
 
 PROJECT = Path(settings.PROJECT)
 
@@ -17,9 +19,6 @@ PROJECT = Path(settings.PROJECT)
 @contextlib.contextmanager
 def one_sentence(beginning: str) -> Iterator[None]:
     """Let a command end with one sentence where a lake or a file fails it."""
-    # Late, because that module takes these commands in.
-    from pidgin_analytics.command_line import printable
-
     try:
         yield
     except (
@@ -37,8 +36,6 @@ def one_sentence(beginning: str) -> Iterator[None]:
 @contextlib.contextmanager
 def builder(place: lake.Lake) -> Iterator[lake.Builder]:
     """Keep other builds from a lake meanwhile."""
-    from pidgin_analytics.command_line import say
-
     timeout = settings.lock_timeout(settings.setting("PIDGIN_LOCK_TIMEOUT", "60"))
     with contextlib.closing(lake.Builder(place, timeout, say)) as one:
         yield one
@@ -65,7 +62,6 @@ def clean_lake(keep_days: float) -> None:
       pidgin-analytics clean-lake --keep-days 30
     """
     from pidgin_analytics import lake_maintenance
-    from pidgin_analytics.command_line import counted, say
 
     with (
         contextlib.chdir(PROJECT),
@@ -125,13 +121,13 @@ def move_to_file() -> None:
 def _move(target: str, begin: Callable[[lake.Lake, Path], None]) -> None:
     """Begin the one with what the other has read, build it, and compare both."""
     from pidgin_analytics import lake_maintenance
-    from pidgin_analytics.command_line import counted, dbt, say
 
     with contextlib.chdir(PROJECT), one_sentence("The warehouse cannot be moved"):
         place = lake.of_environment()
         file = Path(settings.warehouse()).absolute()
         begin(place, file)
-        dbt("build", "--target", target)
+        if not building.run("build", "--target", target):
+            sys.exit(1)
         with lake_maintenance.both(place, file) as connection:
             tables = list(lake_maintenance.compared(connection))
     for one in tables:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import quote
 
 import duckdb
 import pyarrow as pa
 
-from pidgin_analytics import archives
+from pidgin_analytics.archive.format import (
+    archive_path,
+    begin_rows,
+    file_name,
+    is_log,
+    unfinished,
+    write_rows,
+)
+from pidgin_analytics.archive.verify import held_hashes, is_archived, md5_of
+from pidgin_analytics.files import make_folder, put_in_place
 from pidgin_analytics.legacy import Conversation, Experiment, Json
-from pidgin_analytics.sql_text import literal
 
 # Where the logs of imported conversations would lie, below the output folder.
 FOLDER = "legacy"
@@ -42,7 +48,8 @@ ROW = pa.schema(
     ]
 )
 # The rows of an archive; the fields of the envelope as the event store reads them.
-LINES = """
+ADD_LINES = """
+    insert into archive_rows by name
     select
         source_file,
         line_number,
@@ -62,17 +69,13 @@ LINES = """
         try_cast(recorded_timestamp as timestamptz) as timestamp,
         cast(timezone('UTC', timestamp) as date) as event_date,
         line,
-        cast(null as json) as event_data,
-        cast(null as varchar) as reason,
-        cast(null as varchar) as line_start,
         size_bytes,
         to_timestamp(modified_at) as modified_at,
         md5,
         content,
         is_terminated,
         now() as archived_at
-    from archive_rows
-    order by source_file, line_number
+    from imported_rows
 """
 
 
@@ -157,17 +160,20 @@ class _File:
 
 
 def archive_of(
-    experiment: Experiment, chosen: list[Conversation], held: Held, archive_dir: Path
+    experiment: Experiment,
+    chosen: list[Conversation],
+    held: Held,
+    archive_dir: str | Path,
 ) -> tuple[Path, list[_File]]:
     """Name the archive of these conversations of an experiment, and what it holds.
 
     The name depends on the content alone, so that the same database makes the same.
     """
-    folder = f"{FOLDER}/{_file_name(experiment.experiment_id)}"
+    folder = f"{FOLDER}/{file_name(experiment.experiment_id)}"
     files = []
     listed: Json = {}
     for conversation in chosen:
-        name = f"events_{_file_name(conversation.conversation_id)}.jsonl"
+        name = f"events_{file_name(conversation.conversation_id)}.jsonl"
         lines = "".join(f"{as_line(event)}\n" for event in conversation.events)
         listed[conversation.conversation_id] = {"jsonl": name, **conversation.claims}
         files.append(
@@ -196,45 +202,53 @@ def archive_of(
     for file in sorted(files, key=lambda file: file.name):
         state.update(f"{file.name}|{file.modified_at}\n".encode())
         state.update(hashlib.md5(file.content).digest())  # noqa: S324
-    place = archive_dir / f"experiment={_file_name(experiment.experiment_id)}"
-    return place / f"{state.hexdigest()}.parquet", files
+    return archive_path(archive_dir, experiment.experiment_id, state.hexdigest()), files
+
+
+def is_imported(archive: Path, files: list[_File]) -> bool:
+    """Whether the archive of these files is there already.
+
+    Raises:
+        ArchiveError: there is another file under its name, or it is damaged.
+    """
+    return is_archived(archive, {file.name: md5_of(file.content) for file in files})
 
 
 def write_archive(archive: Path, experiment_id: str, files: list[_File]) -> int:
     """Write an archive and make sure of it; return its size.
 
     Raises:
-        archives.ArchiveError: it does not hold what it should; it has no name then.
+        ArchiveError: it does not hold what it should; it has no name then.
     """
-    part = archive.with_name(f"{archive.name}.part")
-    archives.make_folder(str(archive.parent))
+    part = unfinished(archive)
+    make_folder(archive.parent)
     rows = pa.Table.from_pylist(list(_rows(experiment_id, files)), ROW)
-    with closing(duckdb.connect()) as connection:
-        connection.register("archive_rows", rows)
-        connection.execute(
-            f"copy ({LINES}) to {literal(str(part))} ({archives.FORMAT_OPTIONS})"
-        )
-    problem = archives.archive_problem(str(part))
-    if problem:
-        archives.remove_file(str(part))
-        raise archives.ArchiveError(problem)
-    archives.publish_archive(str(part), str(archive))
+    try:
+        with closing(duckdb.connect()) as connection:
+            connection.register("imported_rows", rows)
+            begin_rows(connection)
+            connection.execute(ADD_LINES)
+            write_rows(connection, part)
+        held_hashes(part)
+        put_in_place(part, archive)
+    finally:
+        part.unlink(missing_ok=True)
     return archive.stat().st_size
 
 
 def _rows(experiment_id: str, files: list[_File]) -> Iterator[Json]:
     for file in files:
-        is_log = archives.is_log(file.name)
+        is_a_log = is_log(file.name)
         yield {
             "source_file": file.name,
             "line_number": 0,
-            "line_kind": "file" if is_log else "manifest",
+            "line_kind": "file" if is_a_log else "manifest",
             "experiment_id": experiment_id,
             "size_bytes": len(file.content),
             "modified_at": file.modified_at,
-            "md5": hashlib.md5(file.content).hexdigest(),  # noqa: S324
-            "content": None if is_log else file.content,
-            "is_terminated": True if is_log else None,
+            "md5": md5_of(file.content),
+            "content": None if is_a_log else file.content,
+            "is_terminated": True if is_a_log else None,
         }
         for number, event in enumerate(file.events, 1):
             yield {
@@ -256,14 +270,6 @@ def _envelope(event: Json) -> str:
 def as_line(event: Json) -> str:
     """Write an event as Pidgin does: compact, with ASCII only."""
     return json.dumps(event, separators=(",", ":"), default=str)
-
-
-def _file_name(text: str) -> str:
-    """Turn any text into the name of a file, each into another."""
-    name = re.sub(r"^\.", "%2E", quote(text, safe="", errors="surrogatepass"))
-    if len(name) <= 200:
-        return name
-    return f"{name[:150]}-{hashlib.md5(name.encode()).hexdigest()}"  # noqa: S324
 
 
 def _seconds(time: str | None) -> int:

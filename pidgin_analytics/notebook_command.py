@@ -10,6 +10,7 @@ import duckdb
 
 from pidgin_analytics import settings
 from pidgin_analytics.files import write_files
+from pidgin_analytics.printing import printable, say
 from pidgin_analytics.warehouse import Warehouse, WarehouseError
 
 EXAMPLES = """\b
@@ -35,7 +36,6 @@ def notebook(experiment: str, output: Path | None, overwrite: bool) -> None:
     """
     # Late, because charts take a second to load, and that module takes this command in.
     from pidgin_analytics import notebooks
-    from pidgin_analytics.command_line import printable, say
     from pidgin_analytics.figures import FigureError
 
     path = None

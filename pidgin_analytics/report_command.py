@@ -11,6 +11,7 @@ import duckdb
 
 from pidgin_analytics import report as reports
 from pidgin_analytics.experiments import UnknownExperimentError
+from pidgin_analytics.printing import counted, printable, say
 from pidgin_analytics.progress import shown_progress
 from pidgin_analytics.warehouse import Warehouse, WarehouseError
 
@@ -58,9 +59,6 @@ def report(
       pidgin-analytics report --experiment lighthouse-mini -o lighthouse.html
       pidgin-analytics report --no-transcripts -o numbers.html
     """
-    # Late, because that module takes this command in.
-    from pidgin_analytics.command_line import counted, printable, say
-
     started = time.monotonic()
     try:
         with (

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import click
 import duckdb
 
+from pidgin_analytics.printing import counted, printable, say
 from pidgin_analytics.warehouse import Row, Warehouse, WarehouseError
 
 # What no terminal shows: what is between them is shown in bold.
@@ -86,9 +87,6 @@ def search(
       pidgin-analytics search 'lighthouse "night watch" -storm keep*'
       pidgin-analytics search farewell --agent b --turns 10.. --limit 50
     """
-    # Late, because that module takes this command in.
-    from pidgin_analytics.command_line import counted, printable, say
-
     if not re.search(r"\w", query):
         raise click.UsageError("Say which words to look for.")
     is_bold = not as_json and sys.stdout.isatty()
@@ -150,8 +148,6 @@ def _heading(hit: Row) -> str:
 
 def _marked(snippet: str, *, is_bold: bool) -> str:
     """Show a snippet with its marks, and nothing else that a terminal obeys."""
-    from pidgin_analytics.command_line import printable
-
     if not is_bold:
         return printable(snippet)
     begin, end = MARKS

@@ -8,6 +8,7 @@ import sys
 import click
 
 from pidgin_analytics import settings
+from pidgin_analytics.printing import printable
 
 
 @click.command(short_help="Keep the warehouse up to date while experiments run.")
@@ -39,7 +40,6 @@ def watch(interval: int, once: bool, as_json: bool) -> None:
     # Late, because these take the other commands in, and seconds.
     from pidgin_analytics import watch as watching
     from pidgin_analytics import watch_view
-    from pidgin_analytics.command_line import printable
 
     display: watch_view.Display
     if as_json:

@@ -20,7 +20,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from pidgin_analytics.command_line import printable
+from pidgin_analytics.printing import printable
 
 # Lines of the view besides those of conversations.
 FRAME = 10

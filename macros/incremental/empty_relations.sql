@@ -32,16 +32,9 @@
     {{- return('list_contains([' ~ sql_strings(values) ~ '], ' ~ expression ~ ')' if values else 'false') -}}
 {% endmacro %}
 
-{% macro empty_archive() %}
-    {%- set columns = {
-        'filename': 'varchar', 'source_file': 'varchar', 'line_number': 'bigint', 'line_part': 'integer', 'line_kind': 'varchar',
-        'event_id': 'uuid', 'event_type': 'varchar', 'conversation_id': 'varchar', 'experiment_id': 'varchar',
-        'logged_experiment_id': 'varchar', 'turn_number': 'integer', 'agent_id': 'varchar',
-        'recorded_timestamp': 'varchar', 'timestamp': 'timestamptz', 'event_date': 'date', 'line': 'varchar',
-        'event_data': 'json', 'reason': 'varchar', 'line_start': 'varchar', 'size_bytes': 'bigint',
-        'modified_at': 'timestamptz', 'md5': 'varchar', 'content': 'blob', 'is_terminated': 'boolean', 'archived_at': 'timestamptz',
-    } -%}
+{#- With the columns that a model declares. -#}
+{% macro empty_relation(columns) %}
     {%- set typed = [] -%}
-    {%- for name, type in columns.items() %}{% do typed.append('cast(null as ' ~ type ~ ') as ' ~ name) %}{% endfor -%}
+    {%- for column in columns.values() %}{% do typed.append('cast(null as ' ~ column.data_type ~ ') as ' ~ column.name) %}{% endfor -%}
     {{- return('(select ' ~ typed | join(', ') ~ ' where false)') -}}
 {% endmacro %}

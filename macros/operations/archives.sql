@@ -34,33 +34,37 @@
     where source_file not in (select file from glob({{ sql_string(archive_pattern()) }}))
 {% endmacro %}
 
-{% macro read_archives(archives) %}
-    {{- return(
-        "read_parquet([" ~ literal_paths(archives)
-        ~ "], filename = true, hive_partitioning = false, union_by_name = true)"
-    ) -}}
-{% endmacro %}
-
-{#- The column line_part of archives. Those of the first format have none: their lines are whole. -#}
-{% macro archived_line_part(archives) -%}
-    {%- if archives and run_query(
-        "select count(*) from parquet_schema([" ~ literal_paths(archives) ~ "]) where name = 'line_part'"
-    ).rows[0][0] -%}
-        coalesce(line_part, 1)
-    {%- else -%}
-        1
-    {%- endif -%}
-{%- endmacro %}
-
 {#- A file that was archived more than once is what it was when it was last. Named one by one, because there
     are few, and a join would keep queries from passing over archives. -#}
 {% macro superseded_files(archives) %}
     {%- if archives | length < 2 -%}{{ return([]) }}{%- endif -%}
     {{- return(run_query(
-        "select filename, source_file from " ~ read_archives(archives) ~ " where line_number = 0 qualify"
-        ~ " row_number() over (partition by source_file order by archived_at desc, filename) > 1"
-        ~ " order by filename, source_file"
+        "select archive_file, source_file from " ~ ref('stg_archive__lines_of') ~ "([" ~ literal_paths(archives) ~ "])"
+        ~ " where line_number = 0 qualify"
+        ~ " row_number() over (partition by source_file order by archived_at desc, archive_file) > 1"
+        ~ " order by archive_file, source_file"
     ).rows) -}}
+{% endmacro %}
+
+{#- Whether a line of these archives counts: neither that of a file in a later archive, nor what was
+    forgotten. -#}
+{% macro archived_line_counts(archives) %}
+    {%- set conditions = ['true'] -%}
+    {%- for file in superseded_files(archives) -%}
+        {%- do conditions.append(
+            'not (archive_file = ' ~ sql_string(file['archive_file'])
+            ~ ' and source_file = ' ~ sql_string(file['source_file']) ~ ')'
+        ) -%}
+    {%- endfor -%}
+    {%- if has_forgotten() -%}
+        {%- for column, kind in [('conversation_id', 'conversation'), ('archived_experiment_id', 'experiment')] -%}
+            {%- do conditions.append(
+                'coalesce(' ~ column ~ ' not in (select id from ' ~ forgotten() ~ ' where kind = '
+                ~ sql_string(kind) ~ '), true)'
+            ) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{- return(conditions | join(' and ')) -}}
 {% endmacro %}
 
 {#- At every build, until the archive is whole or gone. -#}
@@ -92,91 +96,9 @@
         )
 {% endmacro %}
 
-{#- The lines of these archives in the shape of the event store. -#}
-{% macro archived_lines(archives) -%}
-    with
-
-    documents as (
-
-        select
-            *,
-            if(line_kind = 'event' and event_data is null, {{ event_document('line') }}, null)
-                as document
-
-        from {{ read_archives(archives) if archives else empty_archive() }}
-
-        {% for file in superseded_files(archives) %}
-        {{ 'where' if loop.first else 'and' }}
-            not (
-                filename = {{ sql_string(file['filename']) }}
-                and source_file = {{ sql_string(file['source_file']) }}
-            )
-        {% endfor %}
-
-    )
-
-    select
-        {{ sql_string(pidgin_output_dir().rstrip('/') ~ '/') }} || source_file as source_file,
-        line_number,
-        {{ archived_line_part(archives) }} as line_part,
-        line_kind,
-        event_id,
-        event_type,
-        conversation_id,
-        logged_experiment_id as experiment_id,
-        turn_number,
-        agent_id,
-        recorded_timestamp,
-        timestamp,
-        event_date,
-        coalesce(
-            event_data,
-            {{ event_data(
-                'document',
-                is_nested_event('document', "json_extract_string(document, '$.conversation_id')"),
-                'recorded_timestamp',
-                'event_type'
-            ) }}
-        ) as event_data,
-        reason,
-        line_start,
-        size_bytes,
-        modified_at,
-        md5,
-        content,
-        experiment_id as archived_experiment_id,
-        filename as archive_file
-
-    from documents
-    {%- if has_forgotten() %}
-
-    where
-        coalesce(conversation_id not in (select id from {{ forgotten() }} where kind = 'conversation'), true)
-        and experiment_id not in (select id from {{ forgotten() }} where kind = 'experiment')
-    {%- endif %}
-{%- endmacro %}
-
-{#- dbt runs an operation in a transaction that it never commits. The next one is for its end. What an
-    operation changed, the next build looks at. -#}
-{% macro commit_operation() %}
-    {%- do forget_noted_relations() -%}
-    {%- do run_query("commit; begin transaction") -%}
-{% endmacro %}
-
 {#- Text from outside for a terminal, which obeys some characters instead of showing them. -#}
 {% macro printable(text) %}
     {{- return(modules.re.sub(
         '[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]', '\ufffd', text | string
     )) -}}
-{% endmacro %}
-
-{#- Ids as an option of an operation. -#}
-{% macro check_experiment_ids(experiment_ids, known) %}
-    {%- if experiment_ids is string or experiment_ids is not iterable -%}
-        {{ exceptions.raise_compiler_error("experiment_ids must be a list, such as [experiment_0d6d95b2].") }}
-    {%- endif -%}
-    {%- set unknown = experiment_ids | reject('in', known) | list -%}
-    {%- if unknown -%}
-        {{ exceptions.raise_compiler_error(printable("There is no such experiment here: " ~ unknown | join(', '))) }}
-    {%- endif -%}
 {% endmacro %}

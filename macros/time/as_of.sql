@@ -20,10 +20,3 @@
 {% macro is_past_warehouse() %}
     {{- return(var('as_of', '') | string | length > 0 if is_lake() else '_as_of_' in target.path.split('/')[-1]) -}}
 {% endmacro %}
-
-{#- Archives hold what there is now, and so no operation on them begins with the past. -#}
-{% macro insist_on_the_present() %}
-    {%- if is_past_warehouse() -%}
-        {{ exceptions.raise_compiler_error(warehouse_name() ~ " shows a past moment; go to the warehouse of the present.") }}
-    {%- endif -%}
-{% endmacro %}

@@ -179,6 +179,53 @@ class Project:
             gc.collect()
         return Outcome(success, tuple(messages), tuple(errors))
 
+    def command(self, *arguments: str, build: bool = True) -> Outcome:
+        """Run `pidgin-analytics` inside this process.
+
+        A build that it would run is one of the tables alone, or none at all.
+        """
+        # Late, as above.
+        from click.testing import CliRunner
+
+        from pidgin_analytics import building, command_line
+
+        def run(*command: str) -> bool:
+            assert command == ("build",)
+            if build:
+                self.build_only()
+            return True
+
+        self._take_place()
+        with (
+            _surroundings(self.environment),
+            mock.patch.object(building, "run", run),
+        ):
+            result = CliRunner().invoke(command_line.main, arguments)
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Outcome(
+            result.exit_code == 0,
+            tuple(result.output.splitlines()),
+            tuple(result.stderr.splitlines()),
+        )
+
+    def python_process(self, script: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start a script that uses the package in a process of its own."""
+        self._take_place()
+        return subprocess.Popen(
+            [sys.executable, "-c", script, *arguments],
+            cwd=ROOT,
+            env=self.environment
+            | {
+                "PYTHONPATH": str(ROOT),
+                "DBT_TARGET_PATH": str(self.home / "target"),
+                "DBT_LOG_PATH": str(self.home / "logs"),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
     def _manifest(self, command: Sequence[str]) -> Manifest | None:
         """Return what dbt made of the project, unless the command can change that."""
         from dbt.cli.main import dbtRunner

@@ -7,6 +7,8 @@ import os
 import random
 import shutil
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,6 @@ import duckdb
 import pytest
 from conftest import ProjectMaker
 from harness import STORE, Outcome, Project, assert_same_contents
-from history import at_statement, die
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from log_writer import (
@@ -28,6 +29,11 @@ from log_writer import (
     manifest,
 )
 
+from pidgin_analytics import ArchiveError, archive_experiments, restore_experiments
+from pidgin_analytics.archive.format import COLUMNS
+from pidgin_analytics.archive.verify import archive_problem
+
+COMMAND = "from pidgin_analytics.command_line import main; main()"
 IS_SOAK = settings.get_current_profile_name() == "soak"
 KILLS = 30 if IS_SOAK else 1
 
@@ -130,15 +136,18 @@ def folder(built: Project) -> OutputFolder:
     return OutputFolder(Path(built.output_dir), _clock=START.timestamp() + 10_000)
 
 
-def archive(project: Project, **options: object) -> Outcome:
-    """Run the operation and insist that it succeeds."""
-    outcome = operate(project, "archive_experiments", **options)
-    assert outcome.success, "\n".join(outcome.errors)
+def archive(project: Project, *options: str, build: bool = True) -> Outcome:
+    """Run the command and insist that it succeeds."""
+    outcome = project.command("archive", *options, build=build)
+    assert outcome.success, outcome.text
     return outcome
 
 
-def operate(project: Project, operation: str, **options: object) -> Outcome:
-    return project.dbt("run-operation", operation, "--args", json.dumps(options))
+def restore(project: Project, *options: str) -> Outcome:
+    """Likewise the other way round."""
+    outcome = project.command("restore", *options)
+    assert outcome.success, outcome.text
+    return outcome
 
 
 def contents(project: Project) -> dict[str, list[str]]:
@@ -146,7 +155,8 @@ def contents(project: Project) -> dict[str, list[str]]:
     with project.opened() as connection:
         marts = connection.execute(
             "select table_name from information_schema.tables"
-            " where table_schema = 'main'"
+            # Which is about where they are.
+            " where table_schema = 'main' and table_name != 'archive_candidates'"
         ).fetchall()
     return {
         mart: project.rows(
@@ -181,7 +191,9 @@ ARCHIVED = ["chats_2025-06-16", "experiment_00000001", "experiment_00000002"]
 def test_marts_stay_as_they_are(built: Project, folder: OutputFolder) -> None:
     """At once, after a build, after a full one, and without the logs."""
     before = contents(built)
-    archive(built)
+    archive(built, build=False)
+    assert_same_contents(contents(built), before)
+    built.build_only()
     assert_same_contents(contents(built), before)
     held = built.query(f"select distinct source_file from {STORE}")
     assert held == [(str(folder.path / "experiments/run_00000003/e.jsonl"),)]
@@ -223,14 +235,13 @@ def test_marts_are_not_built_again_for_it(built: Project) -> None:
 def test_restored_logs_are_the_same_bytes(built: Project, folder: OutputFolder) -> None:
     """Every log and manifest comes back as it was, and with it the marts."""
     marts, logs = contents(built), files(folder)
-    archive(built, delete_logs=True)
+    archive(built, "--delete-logs")
     assert sorted(files(folder)) == [
         "experiments/run_00000003/e.jsonl",
         "experiments/run_00000003/manifest.json",
         "experiments/tea_00000001/manifest.json",
     ]
-    outcome = operate(built, "restore_experiments", experiment_ids=ARCHIVED)
-    assert outcome.success, "\n".join(outcome.errors)
+    restore(built, *ARCHIVED)
     assert files(folder) == logs
     assert not list(folder.path.rglob("*.parquet"))
     built.build_and_test()
@@ -243,14 +254,8 @@ def test_archives_may_stay_when_logs_are_restored(
 ) -> None:
     """Then nothing else changes."""
     marts, logs = contents(built), files(folder)
-    archive(built, delete_logs=True)
-    outcome = operate(
-        built,
-        "restore_experiments",
-        experiment_ids=["experiment_00000001"],
-        keep_archives=True,
-    )
-    assert outcome.success, "\n".join(outcome.errors)
+    archive(built, "--delete-logs")
+    restore(built, "experiment_00000001", "--keep-archives")
     written = files(folder)
     assert {name: logs[name] for name in written} == written
     assert "experiments/tea_00000001/events_odd.jsonl" in written
@@ -265,9 +270,7 @@ def test_restoring_overwrites_nothing(built: Project, folder: OutputFolder) -> N
     name = "experiments/tea_00000001/events_tea.jsonl"
     folder.append(name, [as_line(Conversation("conv_tea").end())])
     before = files(folder)
-    outcome = operate(
-        built, "restore_experiments", experiment_ids=["experiment_00000001"]
-    )
+    outcome = built.command("restore", "experiment_00000001")
     assert not outcome.success
     assert name in " ".join(outcome.errors)
     assert files(folder) == before
@@ -318,7 +321,7 @@ def test_damaged_archives_are_named_and_left_out(
 ) -> None:
     """All else is built, and what was damaged comes back with the whole file."""
     marts = contents(built)
-    archive(built, delete_logs=True)
+    archive(built, "--delete-logs")
     built.build_only()
     (path,) = folder.path.rglob("experiment=experiment_00000001/*.parquet")
     whole = path.read_bytes()
@@ -391,7 +394,7 @@ def test_dry_run(built: Project, folder: OutputFolder) -> None:
     """It names experiments with their sizes, and what keeps others; nothing changes."""
     size = (folder.path / "experiments/it's 100%_00000002/e.jsonl").stat().st_size
     before = built.contents(rowids=True)
-    outcome = archive(built, dry_run=True, delete_logs=True)
+    outcome = archive(built, "--dry-run", "--delete-logs")
     assert (
         f"experiment_00000002, {size} bytes of logs: would be archived" in outcome.text
     )
@@ -426,7 +429,7 @@ def test_what_is_not_archived(
     assert "shared.jsonl belongs to exp_0000000a and exp_0000000b" in outcome.text
     built.build_only()
     assert archived_experiments(built) == ["experiment_00000001"]
-    archive(built, older_than_days=28, experiment_ids=["experiment_00000009"])
+    archive(built, "--older-than-days", "28", "--experiment", "experiment_00000009")
     built.build_only()
     assert archived_experiments(built) == ["experiment_00000001", "experiment_00000009"]
 
@@ -435,11 +438,11 @@ def test_only_what_is_named_is_deleted(built: Project, folder: OutputFolder) -> 
     """Logs of other experiments stay, also of archived ones."""
     archive(built)
     before = files(folder)
-    archive(built, experiment_ids=["experiment_00000002"], delete_logs=True)
+    archive(built, "--experiment", "experiment_00000002", "--delete-logs")
     assert set(before) - set(files(folder)) == {
         "experiments/it's 100%_00000002/e.jsonl"
     }
-    archive(built, older_than_days=10_000, delete_logs=True)
+    archive(built, "--older-than-days", "10000", "--delete-logs")
     assert len(before) - len(files(folder)) == 1
 
 
@@ -452,8 +455,11 @@ def test_without_the_plugin(built: Project) -> None:
     )
     assert outcome.success, "\n".join(outcome.errors)
     assert built.value("select count(*) from events") == events
-    outcome = built.dbt("run-operation", "archive_experiments", "--target", "plain")
-    assert "use the target dev" in " ".join(outcome.errors)
+    plain = replace(built, settings=(("PIDGIN_TARGET", "plain"),))
+    for command in (["archive"], ["restore", "x"], ["forget", "x"]):
+        outcome = plain.command(*command)
+        assert not outcome.success
+        assert "use the target dev" in " ".join(outcome.errors)
 
 
 def test_log_that_is_not_what_was_archived_is_not_deleted(
@@ -465,7 +471,7 @@ def test_log_that_is_not_what_was_archived_is_not_deleted(
     times = path.stat()
     path.write_bytes(path.read_bytes().replace(b"Hello", b"Hallo"))
     os.utime(path, (times.st_atime, times.st_mtime))
-    outcome = archive(built, delete_logs=True)
+    outcome = archive(built, "--delete-logs")
     assert "it is not what was archived" in outcome.text
     assert path.exists()
     assert not (path.parent / "events_odd.jsonl").exists()
@@ -473,15 +479,18 @@ def test_log_that_is_not_what_was_archived_is_not_deleted(
 
 def test_bad_options(built: Project, project: ProjectMaker, tmp_path: Path) -> None:
     """Each gets one sentence."""
-    outcome = operate(built, "archive_experiments", older_than_days="a week")
-    assert "must be a number of days" in " ".join(outcome.errors)
-    for operation in ("archive_experiments", "restore_experiments"):
-        outcome = operate(built, operation, experiment_ids=["no\x1bne"])
+    for command in (["archive", "--experiment"], ["restore"]):
+        outcome = built.command(*command, "no\x1bne")
+        assert not outcome.success
         assert "no such experiment here: no\ufffdne" in " ".join(outcome.errors)
-        outcome = operate(built, operation, experiment_ids="experiment_00000001")
-        assert "must be a list" in " ".join(outcome.errors)
-    outcome = operate(project(tmp_path / "nothing"), "archive_experiments")
-    assert "run dbt build first" in " ".join(outcome.errors)
+    outcome = project(tmp_path / "nothing").command("archive")
+    assert not outcome.success
+    assert "run `dbt build` first" in " ".join(outcome.errors)
+    for days in (-1, float("nan")):
+        with pytest.raises(ArchiveError, match="must be a number of days"):
+            archive_experiments(older_than_days=days)
+    with pytest.raises(ArchiveError, match="must be a list"):
+        restore_experiments("experiment_00000001")
 
 
 def test_tables_older_than_the_event_store(
@@ -491,8 +500,9 @@ def test_tables_older_than_the_event_store(
     late = Conversation("conv_tea", start=datetime(2026, 4, 1, tzinfo=UTC))
     folder.append("experiments/tea_00000001/events_tea.jsonl", [as_line(late.begin())])
     built.build_only("--select", "+stg_pidgin__event_lines")
-    outcome = operate(built, "archive_experiments")
-    assert "run dbt build first" in " ".join(outcome.errors)
+    outcome = built.command("archive")
+    assert not outcome.success
+    assert "run `dbt build` first" in " ".join(outcome.errors)
     assert not list(folder.path.rglob("*.parquet"))
 
 
@@ -507,13 +517,12 @@ def test_experiment_archived_in_several_states(
     os.utime(path, (START.timestamp() - 99, START.timestamp() - 99))
     built.build_only()
     marts, logs = contents(built), files(folder)
-    archive(built, delete_logs=True)
+    archive(built, "--delete-logs")
     assert_same_contents(contents(built), marts)
     built.build_only()
     assert_same_contents(contents(built), marts)
     assert len(list(folder.path.rglob("experiment=experiment_00000002/*"))) == 2
-    outcome = operate(built, "restore_experiments", experiment_ids=ARCHIVED)
-    assert outcome.success, "\n".join(outcome.errors)
+    restore(built, *ARCHIVED)
     assert files(folder) == logs
     built.build_only()
     assert archived_experiments(built) == []
@@ -530,7 +539,7 @@ def test_names_that_a_pattern_could_mean(project: ProjectMaker, tmp_path: Path) 
     built = project(folder.path)
     built.build_only()
     marts, logs = contents(built), files(folder)
-    outcome = archive(built, delete_logs=True)
+    outcome = archive(built, "--delete-logs")
     assert "experiment_\ufffd[31mred" in outcome.text
     assert "\x1b[31mred" not in outcome.text
     paths = list(folder.path.rglob("*.parquet"))
@@ -540,8 +549,7 @@ def test_names_that_a_pattern_could_mean(project: ProjectMaker, tmp_path: Path) 
     assert_same_contents(contents(built), marts)
     (folder.path / "manifest.json").write_text("{}")
     ids = ["experiment_\x1b[31mred", long]
-    outcome = operate(built, "restore_experiments", experiment_ids=ids)
-    assert outcome.success, "\n".join(outcome.errors)
+    restore(built, *ids)
     logs["manifest.json"] = files(folder)["manifest.json"]
     assert files(folder) == logs
 
@@ -641,14 +649,11 @@ def test_any_log_comes_back(
     built = project(folder.path)
     built.build_only()
     marts, before = contents(built), files(folder)
-    archive(built, delete_logs=True)
+    archive(built, "--delete-logs")
     assert files(folder) == {}
     built.build_only()
     assert_same_contents(contents(built), marts)
-    outcome = operate(
-        built, "restore_experiments", experiment_ids=["experiment_00000001"]
-    )
-    assert outcome.success, "\n".join(outcome.errors)
+    restore(built, "experiment_00000001")
     assert files(folder) == before
 
 
@@ -656,11 +661,8 @@ def test_any_log_comes_back(
 def test_kill(built: Project, folder: OutputFolder, number: int) -> None:
     """Killed anywhere, each line is still there once, and a second run completes it."""
     marts, logs = contents(built), files(folder)
-    options = {"delete_logs": True}
-    process = built.dbt_process(
-        "run-operation", "archive_experiments", "--args", json.dumps(options)
-    )
-    # From where the first file is written to where the last is removed.
+    process = built.python_process(COMMAND, "archive", "--delete-logs")
+    # From where the first file is written into the build.
     while process.poll() is None and not (folder.path / "archive").exists():
         time.sleep(0.001)
     time.sleep(random.random() * (number + 1) / KILLS * 1.5)
@@ -669,26 +671,201 @@ def test_kill(built: Project, folder: OutputFolder, number: int) -> None:
     assert_same_contents(contents(built), marts)
     built.build_only()
     assert_same_contents(contents(built), marts)
-    archive(built, **options)
+    archive(built, "--delete-logs")
     assert_same_contents(contents(built), marts)
     built.build_and_test()
     assert archived_experiments(built) == ARCHIVED
-    outcome = operate(built, "restore_experiments", experiment_ids=ARCHIVED)
-    assert outcome.success, "\n".join(outcome.errors)
+    restore(built, *ARCHIVED)
     assert files(folder) == logs
 
 
-def test_stop_at_every_statement(built: Project, folder: OutputFolder) -> None:
-    """As if killed before each of its statements, from the first file on."""
+# Ends at one of its calls of the database and of the file system, as a kill would.
+STOPPED = """
+import os, sys
+from pidgin_analytics import archive_experiments, forget, restore_experiments
+operation, stop, *arguments = sys.argv[1:]
+calls = 0
+def count(frame, event, call):
+    global calls
+    if event == "c_call" and call.__name__ in (
+        "execute", "fsync", "mkdir", "open", "replace", "rename", "unlink", "write"
+    ):
+        calls += 1
+        if calls > int(stop):
+            os._exit(9)
+sys.setprofile(count)
+build = lambda: None
+if operation == "archive":
+    archive_experiments(delete_logs=arguments == ["delete"], build=build)
+else:
+    restore_experiments(arguments, build=build)
+sys.setprofile(None)
+"""
+
+
+def stopped(project: Project, operation: str, number: int, *arguments: str) -> bool:
+    """Run an operation that ends at a call; return whether it came so far."""
+    process = project.python_process(STOPPED, operation, str(number), *arguments)
+    said, _ = process.communicate()
+    assert process.returncode in (0, 9), said
+    return process.returncode == 9
+
+
+def steps(last: int) -> Iterator[int]:
+    """Count calls, all of them or a few."""
+    yield from range(0, last, 1 if IS_SOAK else last // 4)
+
+
+def test_stop_at_every_step_of_archiving(built: Project, folder: OutputFolder) -> None:
+    """As if killed before each of its calls, from the first on."""
     marts = contents(built)
-    for statement in range(0, 60, 1 if IS_SOAK else 19):
-        project = built.copied(built.home.parent / f"stopped {statement}")
+    was_stopped = []
+    for number in steps(120):
+        project = built.copied(built.home.parent / f"stopped {number}")
         shutil.rmtree(folder.path / "archive", ignore_errors=True)
-        with at_statement(statement, die):
-            operate(project, "archive_experiments")
+        was_stopped.append(stopped(project, "archive", number))
         assert_same_contents(contents(project), marts)
         archive(project)
         assert_same_contents(contents(project), marts)
-        project.build_only()
-        assert_same_contents(contents(project), marts)
         assert archived_experiments(project) == ARCHIVED
+        assert not list(folder.path.rglob("*.part"))
+    assert sum(was_stopped) > 2
+
+
+def test_stop_at_every_step_of_deleting_and_restoring(
+    built: Project, folder: OutputFolder
+) -> None:
+    """Likewise; no byte is lost on the way, and nothing counts twice."""
+    marts, logs = contents(built), files(folder)
+    was_stopped = []
+    archive(built)
+    for number in steps(40):
+        was_stopped.append(stopped(built, "archive", number, "delete"))
+        built.build_only()
+        assert_same_contents(contents(built), marts)
+        archive(built, "--delete-logs")
+        was_stopped.append(stopped(built, "restore", 3 * number, *ARCHIVED))
+        built.build_only()
+        assert_same_contents(contents(built), marts)
+        held = archived_experiments(built)
+        if held:
+            restore(built, *held)
+        assert files(folder) == logs
+        assert_same_contents(contents(built), marts)
+        archive(built)
+    assert sum(was_stopped) > 4
+
+
+def test_a_damaged_archive_is_left_alone(built: Project, folder: OutputFolder) -> None:
+    """Whatever lies under the name of an archive, nothing takes its place."""
+    logs = files(folder)
+    archive(built)
+    built.build_only()
+    (path,) = folder.path.rglob("experiment=experiment_00000001/*.parquet")
+    (other,) = folder.path.rglob("experiment=experiment_00000002/*.parquet")
+    whole = path.read_bytes()
+    middle = whole.index(b"PAR1", 4) // 2
+    damaged = {
+        "truncated": whole[: len(whole) // 2],
+        "flipped": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
+        "empty": b"",
+        "text": b"not a Parquet file at all",
+        "foreign": other_parquet(folder.path.parent / "other.parquet"),
+        "another archive": other.read_bytes(),
+        "without rows": without_rows(path, folder.path.parent / "none.parquet"),
+    }
+    for name, content in damaged.items():
+        path.write_bytes(content)
+        folder.touch(path)
+        # The warehouse does not know yet, and then it does.
+        for is_known in (False, True):
+            if is_known:
+                built.build_only()
+            outcome = built.command("archive", "--delete-logs", build=False)
+            if is_known:
+                assert not outcome.success, name
+                assert f"{path} is there and " in " ".join(outcome.errors), name
+                assert "experiment_00000001" in outcome.text
+            restored = built.command("restore", "experiment_00000001")
+            assert not restored.success, name
+            assert str(path) in restored.text or "no such experiment" in restored.text
+            forgotten = built.command("forget", "--dry-run", "experiment_00000002")
+            if is_known and name != "another archive":
+                assert f"archive {path} cannot be read" in forgotten.text, name
+            assert path.read_bytes() == content, name
+            kept = files(folder)
+            assert (
+                kept["experiments/tea_00000001/events_tea.jsonl"]
+                == (logs["experiments/tea_00000001/events_tea.jsonl"])
+            )
+        assert not list(folder.path.rglob("*.part"))
+    path.unlink()
+    archive(built)
+    assert archived_experiments(built) == ARCHIVED
+
+
+def test_every_byte_of_an_archive_counts(built: Project, folder: OutputFolder) -> None:
+    """One bit that is another is found, wherever it is, and so is any missing end."""
+    archive(built, build=False)
+    (path,) = folder.path.rglob("experiment=experiment_00000002/*.parquet")
+    assert archive_problem(str(path)) is None
+    whole = path.read_bytes()
+    step = 1 if IS_SOAK else 101
+    for position in (*range(0, len(whole), step), *range(len(whole) - 12, len(whole))):
+        flipped = whole[position] ^ (1 << position % 8)
+        path.write_bytes(whole[:position] + bytes([flipped]) + whole[position + 1 :])
+        assert archive_problem(str(path)), position
+        path.write_bytes(whole[:position])
+        assert archive_problem(str(path)), position
+
+
+def without_rows(archive: Path, path: Path) -> bytes:
+    """Make a whole Parquet file with the columns of an archive and no row."""
+    duckdb.execute(
+        "copy (from read_parquet(?, hive_partitioning = false) limit 0) to"
+        f" '{str(path).replace(chr(39), chr(39) * 2)}'"
+        " (kv_metadata {pidgin_archive_format: '2'})",
+        [str(archive)],
+    )
+    return path.read_bytes()
+
+
+def test_what_would_be_archived_can_be_asked(
+    built: Project, folder: OutputFolder
+) -> None:
+    """The view says what the command does, before and after."""
+    size = (folder.path / "experiments/it's 100%_00000002/e.jsonl").stat().st_size
+    asked = (
+        "select experiment_id, log_count, log_bytes, obstacle from archive_candidates"
+        " where experiment_id != 'experiment_00000001' order by all"
+    )
+    ((chats, *_), quoted, running) = built.query(asked)
+    assert chats == "chats_2025-06-16"
+    assert quoted == ("experiment_00000002", 1, size, None)
+    assert running[0] == "experiment_00000003"
+    assert running[3] == "it has not ended"
+    archive(built)
+    assert built.query(asked)[1] == (
+        *("experiment_00000002", 0, 0),
+        "it is archived already",
+    )
+
+
+def test_one_module_knows_the_columns(built: Project) -> None:
+    """What is read of archives is what is declared, with or without any."""
+
+    def columns(relation: str) -> dict[str, str]:
+        found = built.query(f"describe from {relation}")
+        return {name: type_ for name, type_, *_ in found}
+
+    declared = columns("staging.stg_archive__lines")
+    archive(built)
+    read = columns("staging.stg_archive__lines")
+    assert list(read.items()) == list(declared.items())
+    kept = {
+        name: type_
+        for name, type_ in COLUMNS.items()
+        if name not in ("line", "is_terminated", "archived_at", "logged_experiment_id")
+    }
+    places = {"archived_experiment_id": "VARCHAR", "archive_file": "VARCHAR"}
+    assert read == kept | places

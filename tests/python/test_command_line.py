@@ -1,10 +1,9 @@
-"""The command `pidgin-analytics` does what dbt's operations do, and builds."""
+"""The command `pidgin-analytics` does what it says, and builds."""
 
 from __future__ import annotations
 
 import functools
 import io
-import json
 import os
 import re
 import shlex
@@ -13,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+import duckdb
 import pytest
-import yaml
 from click.testing import CliRunner
 from conftest import ProjectMaker
 from harness import ROOT, Project
@@ -22,7 +21,14 @@ from legacy_writer import Talk, write_june
 from log_writer import OutputFolder, conversation
 from rich.console import Console
 
-from pidgin_analytics import command_line, compaction, progress, publishing
+from pidgin_analytics import (
+    ArchiveError,
+    BuildError,
+    WarehouseError,
+    command_line,
+    progress,
+)
+from pidgin_analytics.archive import forget, restore, write
 
 COMMAND = "from pidgin_analytics.command_line import main; main()"
 
@@ -89,64 +95,83 @@ def test_import_legacy(built: Project) -> None:
 
 
 def test_failure_is_an_exit_code(built: Project) -> None:
-    """What the operation refuses is said, and the command fails."""
+    """What is refused is said, and the command fails."""
     finished = command(built, "restore", "experiment_00000007")
     assert finished.returncode == 1
-    assert "no such experiment here: experiment_00000007" in finished.stdout
+    assert "no such experiment here: experiment_00000007" in finished.stderr
+    assert "Traceback" not in finished.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "commands"),
+    ("arguments", "expected"),
     [
         (
             ["archive", "--dry-run"],
-            [["archive_experiments", {"older_than_days": 30.0, "dry_run": True}]],
+            {"older_than_days": 30.0, "dry_run": True},
         ),
         (
             ["archive", "--older-than-days", "9.5", "--delete-logs"],
-            [
-                ["archive_experiments", {"older_than_days": 9.5, "delete_logs": True}],
-                "build",
-            ],
+            {"older_than_days": 9.5, "delete_logs": True},
+        ),
+        (
+            ["archive", "--experiment", "a", "--experiment", "b'; drop"],
+            {"older_than_days": 30.0, "experiment_ids": ("a", "b'; drop")},
         ),
         (
             ["restore", "a", "b'; drop", "--keep-archives"],
-            [
-                [
-                    "restore_experiments",
-                    {"experiment_ids": ["a", "b'; drop"], "keep_archives": True},
-                ],
-                "build",
-            ],
+            {"ids": ("a", "b'; drop"), "keep_archives": True},
         ),
         (
             ["forget", "a", "b'; drop", "--dry-run"],
-            [["forget", {"ids": ["a", "b'; drop"], "dry_run": True}]],
+            {"ids": ("a", "b'; drop"), "dry_run": True},
         ),
-        (["forget", "a"], [["forget", {"ids": ["a"]}], "build", "compact", "publish"]),
     ],
 )
-def test_options_reach_dbt(
-    monkeypatch: pytest.MonkeyPatch, arguments: list[str], commands: list[object]
+def test_options_reach_the_function(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], expected: dict[str, object]
 ) -> None:
-    """Each option is an argument of the operation; a dry run builds nothing."""
-    said: list[object] = []
+    """Each option is one of the function that does it."""
+    said: dict[str, object] = {}
 
-    def note(*command: str) -> None:
-        if command[0] == "run-operation":
-            options = {
-                name: value for name, value in json.loads(command[3]).items() if value
-            }
-            said.append([command[1], options])
-        else:
-            said.append(command[0])
+    def note(*ids: object, **options: object) -> None:
+        if ids:
+            (said["ids"],) = ids
+        said.update({name: value for name, value in options.items() if value})
 
-    monkeypatch.setattr(command_line, "dbt", note)
-    monkeypatch.setattr(compaction, "compact", lambda _: said.append("compact"))
-    monkeypatch.setattr(publishing, "publish", lambda _: said.append("publish"))
+    monkeypatch.setattr(write, "archive_experiments", note)
+    monkeypatch.setattr(restore, "restore_experiments", note)
+    monkeypatch.setattr(forget, "forget", note)
     result = CliRunner().invoke(command_line.main, arguments)
     assert result.exit_code == 0, result.output
-    assert said == commands
+    assert said == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ArchiveError("\x1b[31mIt is red."), "Error: \ufffd[31mIt is red.\n"),
+        (WarehouseError("There is none."), "Error: There is none.\n"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (duckdb.IOException("IO Error: no\nroom"), "Error: IO Error: no room\n"),
+        # dbt has said why.
+        (BuildError("dbt build failed."), ""),
+    ],
+)
+@pytest.mark.parametrize("arguments", [["archive"], ["restore", "a"], ["forget", "a"]])
+def test_a_failure_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], error: Exception, said: str
+) -> None:
+    """What a terminal obeys is shown instead, and nothing of the calls before it."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(write, "archive_experiments", fail)
+    monkeypatch.setattr(restore, "restore_experiments", fail)
+    monkeypatch.setattr(forget, "forget", fail)
+    result = CliRunner().invoke(command_line.main, arguments)
+    assert result.exit_code == 1
+    assert result.stderr == said or (said and result.stderr.endswith(f"{said}\n"))
 
 
 @pytest.mark.parametrize(
@@ -205,10 +230,3 @@ def test_progress_is_for_terminals(
     with progress.shown_progress(quiet=True) as show:
         show("nothing")
     assert shown.getvalue() == ""
-
-
-def test_any_id_reaches_dbt() -> None:
-    """Options are JSON, which dbt reads as YAML."""
-    ids = ["\x00\x1b\x7f\x85\u2028\ufeff\uffff", "caf\u00e9 \U0001f375", "it's \\ \"#"]
-    text = command_line.yaml({"experiment_ids": ids})
-    assert yaml.safe_load(text) == json.loads(text) == {"experiment_ids": ids}

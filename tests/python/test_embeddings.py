@@ -103,14 +103,10 @@ def test_each_text_is_asked_once(
     ]
 
     built.build_only("--full-refresh")
-    options = {"older_than_days": 0, "delete_logs": True}
-    arguments = ("--args", json.dumps(options))
-    assert built.dbt("run-operation", "archive_experiments", *arguments).success
-    built.build_only()
+    options = ("--older-than-days", "0", "--delete-logs")
+    assert built.command("archive", *options).success
     ids = [row[0] for row in built.query("select experiment_id from experiments")]
-    arguments = ("--args", json.dumps({"experiment_ids": ids}))
-    assert built.dbt("run-operation", "restore_experiments", *arguments).success
-    built.build_only()
+    assert built.command("restore", *ids).success
     assert built.value("select count(*) from messages") == 8
     folder.write(
         "e_00000002/events_three.jsonl", conversation("three", [("New.", "New.")])
@@ -125,7 +121,7 @@ def test_each_text_is_asked_once(
         "select conversation_id, semantic_similarity from similar_conversations('one')"
     ) == [("two", 1.0), ("three", pytest.approx(cosine(*means), abs=1e-6))]
 
-    assert built.dbt("run-operation", "forget", "--args", '{"ids": ["three"]}').success
+    assert built.command("forget", "three", build=False).success
     vectors = "select count(*) from staging.text_embeddings"
     assert built.value(vectors) == 3
     built.build_only()

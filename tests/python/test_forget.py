@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,10 @@ from pathlib import Path
 import duckdb
 import pytest
 from conftest import ProjectMaker
-from harness import Outcome, Project, assert_same_contents
+from harness import Project, assert_same_contents
 from log_writer import OutputFolder, conversation, manifest
 
-from pidgin_analytics import archives, compaction, publishing
+from pidgin_analytics.archive.verify import archive_problem, archived_files
 
 HOSTILE = "o'brien\"; drop table x; --%"
 # By conversation, a word that nothing else says.
@@ -34,21 +33,6 @@ def talk(name: str) -> list[str]:
     word = SECRETS.get(name, "nothing")
     texts = [(f"I am {word} and {n}.", f"{word}? {'So ' * n}") for n in range(4)]
     return conversation(name, texts)
-
-
-def forget(project: Project, *ids: str, dry_run: bool = False) -> Outcome:
-    """Do what the command does, without its processes."""
-    outcome = project.dbt(
-        "run-operation",
-        "forget",
-        "--args",
-        json.dumps({"ids": list(ids), "dry_run": dry_run}),
-    )
-    if outcome.success and not dry_run:
-        project.build()
-        compaction.compact(project.warehouse)
-        assert publishing.publish(str(project.published)) is None
-    return outcome
 
 
 def write(folder: OutputFolder, names: set[str]) -> None:
@@ -111,9 +95,10 @@ def tables(project: Project) -> dict[str, list[str]]:
         found = {}
         for name, columns in connection.execute(
             "select table_name, string_agg(column_name, ', ' order by ordinal_position)"
-            " from information_schema.columns where table_schema = 'main' and"
-            " table_name not in ('event_files') and column_name not in"
-            " ('fingerprint', 'line_number', 'is_archived') group by table_name"
+            " from information_schema.columns where table_schema = 'main'"
+            " and table_name not in ('archive_candidates', 'event_files')"
+            " and column_name not in ('fingerprint', 'line_number', 'is_archived')"
+            " group by table_name"
         ).fetchall():
             rows = connection.execute(f"select {columns} from {name}").fetchall()
             found[name] = sorted(map(repr, rows))
@@ -122,14 +107,9 @@ def tables(project: Project) -> dict[str, list[str]]:
 
 def archive(project: Project, *experiments: str) -> None:
     """Archive experiments, and build."""
-    outcome = project.dbt(
-        "run-operation",
-        "archive_experiments",
-        "--args",
-        json.dumps({"older_than_days": 0, "experiment_ids": list(experiments)}),
-    )
+    options = [option for name in experiments for option in ("--experiment", name)]
+    outcome = project.command("archive", "--older-than-days", "0", *options)
     assert outcome.success, outcome.text
-    project.build_only()
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +136,7 @@ def all_text(path: Path) -> str:
     text = path.read_bytes().decode("latin-1")
     with duckdb.connect() as connection:
         if path.suffix == ".parquet":
-            for file in archives.archived_files(path):
+            for file in archived_files(path):
                 text += file.content.decode("utf-8", "replace")
             text += repr(connection.read_parquet(str(path)).fetchall())
             return text
@@ -193,22 +173,22 @@ def test_forget(case: Case) -> None:
         "Rotkäppchen",
     ]
 
-    unknown = forget(project, "alone", "nobody", "x' or 1=1")
+    unknown = project.command("forget", "alone", "nobody", "x' or 1=1")
     assert not unknown.success
     assert "experiment here: nobody, x' or 1=1" in "\n".join(unknown.errors)
-    outcome = forget(project, *CHOSEN, dry_run=True)
+    outcome = project.command("forget", "--dry-run", *CHOSEN)
     assert outcome.success, outcome.text
     assert "experiment experiment_00000004 would be forgotten" in outcome.text
     assert_same_contents(project.contents(), before)
     assert [box.read_bytes() for box in boxes] == packed
 
-    outcome = forget(project, *CHOSEN)
+    outcome = project.command("forget", *CHOSEN)
     assert outcome.success, outcome.text
     assert said(all_text(project.warehouse)) == []
     left = [box for box in boxes if box.exists()]
     assert len(left) == 1
     assert said(all_text(left[0])) == []
-    assert archives.archive_problem(str(left[0])) is None
+    assert archive_problem(str(left[0])) is None
     assert_same_contents(tables(project), case.rest)
     assert project.query(
         "select split_part(source_file, '/', -2), split_part(source_file, '/', -1),"
@@ -232,7 +212,7 @@ def test_forget(case: Case) -> None:
     assert_same_contents(tables(project), case.rest)
     assert said(all_text(project.warehouse)) == []
     # The same again is no error, and an archive that comes back stays out.
-    outcome = forget(project, *CHOSEN[-2:], CHOSEN[0])
+    outcome = project.command("forget", *CHOSEN[-2:], CHOSEN[0])
     assert outcome.success, outcome.text
     for box, content in zip(boxes, packed, strict=True):
         box.parent.mkdir(exist_ok=True)

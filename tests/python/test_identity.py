@@ -23,7 +23,7 @@ from log_writer import (
     conversation,
     manifest,
 )
-from test_archives import contents, operate
+from test_archives import contents
 
 LATER = START + timedelta(days=2)
 ONE = [("Alpha.", "Beta."), ("Gamma?", "Delta!")]
@@ -440,15 +440,14 @@ def test_archived_and_restored(
     for name in ("a copy", "z part", "z long"):
         # Copies elsewhere are no reason to leave an experiment where it is.
         assert (folder.path / name).is_dir()
-    options = {"older_than_days": 0, "experiment_ids": experiments}
-    outcome = operate(built, "archive_experiments", **options)
+    options = [option for name in experiments for option in ("--experiment", name)]
+    outcome = built.command("archive", "--older-than-days", "0", *options)
     assert outcome.success, outcome.errors
     assert outcome.text.count(": archived") == len(experiments), outcome.text
     built.build_and_test()
     assert_same_contents(contents(built), before)
-    outcome = operate(built, "restore_experiments", experiment_ids=experiments)
+    outcome = built.command("restore", *experiments)
     assert outcome.success, outcome.errors
-    built.build_only()
     assert_same_contents(contents(built), before)
 
 

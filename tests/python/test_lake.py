@@ -281,22 +281,16 @@ def test_a_lake_holds_what_a_file_holds(
     found = "select count(*) from conversations where conversation_id = 'earlier'"
     assert past.value(found) == 1
 
-    ids = [name for (name,) in file.query("select experiment_id from experiments")]
     for one in (project, file):
-        for operation, options in (
-            ("archive_experiments", {"older_than_days": 0, "delete_logs": True}),
-            ("restore_experiments", {"experiment_ids": ids}),
-        ):
-            if operation == "restore_experiments":
-                ids = sorted(
-                    path.parent.name.partition("=")[2]
-                    for path in folder.rglob("*.parquet")
-                )
-                options = {"experiment_ids": ids}
-                assert ids
-            outcome = one.dbt("run-operation", operation, "--args", json.dumps(options))
-            assert outcome.success, outcome.errors
-            one.build_only()
+        outcome = one.command("archive", "--older-than-days", "0", "--delete-logs")
+        assert outcome.success, outcome.errors
+        ids = sorted(
+            path.parent.name.partition("=")[2] for path in folder.rglob("*.parquet")
+        )
+        assert ids
+        assert not list(folder.rglob(f"*{ids[0][-8:]}/*.jsonl"))
+        outcome = one.command("restore", *ids)
+        assert outcome.success, outcome.errors
         if one is project:
             after = project.contents()
             compare()

@@ -41,7 +41,9 @@ from legacy_writer import (
 from log_writer import OutputFolder, conversation, manifest
 from pidgin.database.import_service import ImportService
 
-from pidgin_analytics import archives, command_line, legacy, legacy_import
+from pidgin_analytics import command_line, legacy, legacy_import
+from pidgin_analytics.archive.restore import missing_files, write_files
+from pidgin_analytics.archive.verify import archived_files
 
 TEXTS = (
     (
@@ -405,6 +407,27 @@ def test_second_import_changes_nothing(
     assert archives_of(imported) == before
 
 
+def test_a_damaged_archive_is_left_alone(project: ProjectMaker, tmp_path: Path) -> None:
+    """It is not taken for one that was never written."""
+    database = write_june(tmp_path / "old.db", [Talk("conv_a")])
+    made = project(tmp_path / "output")
+    import_first(made, database)
+    ((name, whole),) = archives_of(made).items()
+    path = Path(made.output_dir) / "archive" / name
+    for content in (b"", whole[:-9], b"x" * len(whole)):
+        path.write_bytes(content)
+        for options in ([], ["--dry-run"]):
+            result = run(made, database, *options)
+            assert result.exit_code == 1
+            assert f"{path} is there and is damaged" in result.output
+            assert archives_of(made) == {name: content}
+    path.unlink()
+    assert "1 conversation, 3 complete turns, 6 messages: imported, " in (
+        run_whole(made, database)
+    )
+    assert archives_of(made).keys() == {name}
+
+
 def test_restored_logs_give_the_same_marts(
     imported: Project,
     databases: dict[str, Path],
@@ -417,11 +440,8 @@ def test_restored_logs_give_the_same_marts(
     kept = Path(shutil.copytree(output_dir, home / "kept"))
     before = contents(restored)
     names = [talk.experiment_id for talk in (*JUNE, *FIRST, *LOGGED, *LATER)]
-    ids: dict[str, object] = {"experiment_ids": list(dict.fromkeys(names))}
     try:
-        outcome = restored.dbt(
-            "run-operation", "restore_experiments", "--args", command_line.yaml(ids)
-        )
+        outcome = restored.command("restore", "--", *dict.fromkeys(names))
         assert outcome.success, "\n".join(outcome.errors)
         assert not list(output_dir.rglob("*.parquet"))
         logs = list(output_dir.rglob("legacy/*/*.jsonl"))
@@ -450,6 +470,8 @@ def contents(project: Project) -> dict[str, list[str]]:
         if name in left_out
         else rows
         for name, rows in project.contents().items()
+        # Which is about where they lie.
+        if name != "archive_candidates"
     }
     columns = "* exclude (is_archived, archived_experiment_id)"
     return marts | {"lines": project.rows("intermediate.int_event_lines", columns)}
@@ -478,7 +500,7 @@ def test_newer_copy_of_a_database_counts_alone(
     )
     (added,) = archives_of(made).keys() - before.keys()
     folder = Path(made.output_dir) / "archive"
-    held = [Path(file.name).name for file in archives.archived_files(folder / added)]
+    held = [Path(file.name).name for file in archived_files(folder / added)]
     assert held == ["events_conv_same.jsonl"]
 
 
@@ -905,7 +927,9 @@ def lines_of(experiment: legacy.Experiment, folder: Path) -> Iterator[str]:
         experiment, experiment.conversations, legacy_import.Held(), folder / "archive"
     )
     legacy_import.write_archive(archive, experiment.experiment_id, files)
-    names = [file.name for file in archives.archived_files(archive)]
-    archives.restore_archive(str(archive), str(folder / "output"), names)
+    names = [file.name for file in archived_files(archive)]
+    missing = missing_files(archive, folder / "output", names)
+    assert missing == names
+    write_files(archive, folder / "output", missing)
     for log in sorted((folder / "output").rglob("*.jsonl")):
         yield from log.read_text(encoding="ascii").splitlines()

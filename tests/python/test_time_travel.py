@@ -406,14 +406,13 @@ def test_second_build(past: PastProject) -> None:
 
 def test_past_and_present_are_not_mixed_up(past: PastProject) -> None:
     """Neither is built in the file of the other, and archives are of the present."""
-    for operation in ("archive_experiments", "restore_experiments"):
-        refused = past.dbt(
-            "run-operation", operation, "--args", "{experiment_ids: [x]}"
-        )
-        assert not refused.success
-        assert "shows a past moment" in refused.text
     settings = (("PIDGIN_WAREHOUSE", str(past.published)),)
-    refused = Project(past.output_dir, past.home, settings).dbt("build")
+    mixed_up = Project(past.output_dir, past.home, settings)
+    for command in (["archive"], ["restore", "x"], ["forget", "x"]):
+        refused = mixed_up.command(*command)
+        assert not refused.success
+        assert "shows a past moment" in " ".join(refused.errors)
+    refused = mixed_up.dbt("build")
     assert not refused.success
     assert "is of a past moment, and as_of is not set" in refused.text
 
@@ -483,7 +482,7 @@ def test_archived_experiments_have_a_past(present: Project) -> None:
     past = at(present, moment)
     past.build_only()
     tables = without_places(past)
-    archived = present.dbt("run-operation", "archive_experiments")
+    archived = present.command("archive")
     assert archived.success, archived.text
     try:
         assert present.value("select bool_and(is_archived) from events")

@@ -1,0 +1,165 @@
+{#- The ids that were forgotten. No build makes or drops this table; most warehouses have none. -#}
+{% macro forgotten() %}
+    {{- return(api.Relation.create(database = target.database, schema = 'staging', identifier = 'forgotten')) -}}
+{% endmacro %}
+
+{% macro has_forgotten() %}
+    {%- if not execute -%}{{ return(false) }}{%- endif -%}
+    {{- return(run_query(
+        "select count(*) from duckdb_tables() where database_name = " ~ sql_string(target.database)
+        ~ " and schema_name = 'staging' and table_name = 'forgotten'"
+    ).rows[0][0] > 0) -}}
+{% endmacro %}
+
+{#- Lines of logs, of each that is forgotten nothing but that it is there. -#}
+{% macro without_forgotten(lines) -%}
+    {%- if not has_forgotten() -%}
+        select * from {{ lines }}
+    {%- else -%}
+        select read.*
+        from {{ lines }} as read
+        anti join ({{ forgotten_lines(lines, forgotten()) }}) as left_out
+            on
+                read.source_file = left_out.source_file
+                and read.line_number = left_out.line_number
+                and read.line_part = left_out.line_part
+
+        union all by name
+
+        select
+            source_file,
+            line_number,
+            line_part,
+            'forgotten' as line_kind
+        from ({{ forgotten_lines(lines, forgotten()) }})
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Which lines of logs are those of forgotten ids: those of a conversation; those that say, or lie where
+    it is said, that they are of an experiment; and of what belongs to no conversation all of a log
+    in which every conversation is forgotten, and what names one. -#}
+{% macro forgotten_lines(lines, ids) -%}
+    with
+
+    named_lines as (
+
+        select
+            source_file,
+            line_number,
+            coalesce(line_part, 1) as line_part,
+            conversation_id,
+            if(conversation_id is null, coalesce(line_start, cast(event_data as varchar)), null) as text,
+            coalesce(
+                conversation_id in (select id from {{ ids }} where kind = 'conversation'), false
+            )
+            or {{ experiment_of_line() }} in (select id from {{ ids }} where kind = 'experiment')
+                as is_named
+
+        from {{ lines }}
+
+        where line_number > 0
+
+    ),
+
+    logs as (
+
+        select
+            source_file,
+            bool_and(is_named) filter (where conversation_id is not null) as is_whole
+
+        from named_lines
+
+        group by source_file
+
+    )
+
+    select
+        named_lines.source_file,
+        named_lines.line_number,
+        named_lines.line_part
+
+    from named_lines
+
+    inner join logs
+        on named_lines.source_file = logs.source_file
+
+    where
+        named_lines.is_named
+        or (
+            named_lines.conversation_id is null
+            and (
+                logs.is_whole
+                or exists (
+                    select 1
+                    from {{ ids }} as forgotten
+                    where
+                        forgotten.kind = 'conversation'
+                        and contains(named_lines.text, forgotten.id)
+                )
+            )
+        )
+{%- endmacro %}
+
+{#- The experiment of a line as the line and its place tell it. -#}
+{% macro experiment_of_line() -%}
+    coalesce(
+        experiment_id,
+        nullif(
+            regexp_extract(conversation_id, '^conv_((?:exp|experiment)_[0-9a-f]{8})_[0-9a-f]{8}$', 1), ''
+        ),
+        {{ experiment_id_from_path('source_file', sql_string(pidgin_output_dir())) }}
+    )
+{%- endmacro %}
+
+{#- A manifest without what was forgotten. -#}
+{% macro manifest_without_forgotten(manifest, source_file) -%}
+    {%- if not has_forgotten() -%}
+        {{ manifest }}
+    {%- else -%}
+        {%- set ids = {'conversation': [], 'experiment': []} -%}
+        {%- for row in run_query("select kind, id from " ~ forgotten()).rows %}{% do ids[row['kind']].append(row['id']) %}{% endfor -%}
+        {{ manifest_without(
+            manifest,
+            source_file,
+            '[' ~ sql_strings(ids.conversation) ~ ']::varchar[]',
+            '[' ~ sql_strings(ids.experiment) ~ ']::varchar[]'
+        ) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A manifest without these conversations; of one of these experiments it says no more than that of some
+    other program, and is none of ours then. -#}
+{% macro manifest_without(manifest, source_file, conversation_ids, experiment_ids) -%}
+    case
+        when list_contains(
+            {{ experiment_ids }},
+            coalesce(
+                json_extract_string({{ manifest }}, '$.experiment_id'),
+                {{ experiment_id_from_path(source_file, sql_string(pidgin_output_dir())) }}
+            )
+        )
+            then cast('{}' as json)
+        when
+            json_type({{ manifest }}, '$.conversations') = 'OBJECT'
+            and list_has_any(json_keys({{ manifest }}, '$.conversations'), {{ conversation_ids }})
+            then json_merge_patch(
+                {{ manifest }},
+                json_object(
+                    'conversations',
+                    to_json(map({{ conversation_ids }}, list_transform({{ conversation_ids }}, lambda id: null)))
+                ),
+                -- What is forgotten is not missing.
+                if(
+                    json_type({{ manifest }}, '$.total_conversations') = 'UBIGINT',
+                    json_object(
+                        'total_conversations',
+                        try_cast(json_extract({{ manifest }}, '$.total_conversations') as bigint) - len(list_intersect(
+                            json_keys({{ manifest }}, '$.conversations'), {{ conversation_ids }}
+                        ))
+                    ),
+                    cast('{}' as json)
+                )
+            )
+        else {{ manifest }}
+    end
+{%- endmacro %}
