@@ -137,7 +137,7 @@
             select list(distinct reject_scans.file_path)
             from temp.reject_errors inner join temp.reject_scans using (scan_id, file_id)
         {% else %}
-            null
+            cast([] as varchar[])
         {% endif %}
     );
     create or replace temp table read_logs as

@@ -1,7 +1,8 @@
 {#- Runs after every command that builds something: publishes a build, and says its last lines, what the
     tables hold, what this build read, where the warehouse is and what to look at next. -#}
 {% macro end_build(results) %}
-    {%- if not execute -%}{{ return('') }}{%- endif -%}
+    {#- Hooks are compiled with all else. -#}
+    {%- if not execute or flags.WHICH in ('compile', 'generate') -%}{{ return('') }}{%- endif -%}
     {%- if flags.WHICH in ('build', 'run') -%}
         {%- do drop_emptied_columns() -%}
         {%- do write_comments() -%}

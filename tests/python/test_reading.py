@@ -442,3 +442,24 @@ def test_a_pipe_is_no_log(tmp_path: Path) -> None:
     pipe = tmp_path / "events.jsonl"
     os.mkfifo(pipe)
     assert logs.file_problem(str(pipe)) == "it is no file"
+
+
+@pytest.mark.parametrize("name", ["new.jsonl", "new_00000001/manifest.json"])
+def test_compiling_reads_no_file(
+    tmp_path: Path, project: ProjectMaker, name: str
+) -> None:
+    """Nor does what documents the project, whatever there is to read."""
+    folder = OutputFolder(tmp_path / "out")
+    folder.write("old.jsonl", conversation("old"))
+    compiled = project(folder.path)
+    assert compiled.dbt("compile").success
+    compiled.build_only()
+
+    # It is listed, and who opened it now would not find it.
+    new = folder.write(name, b"{}")
+    compiled.build_only("--select", "stg_pidgin__files")
+    new.unlink()
+    for command in (["compile"], ["docs", "generate", "--static"]):
+        outcome = compiled.dbt(*command)
+        assert outcome.success, "\n".join(outcome.errors)
+    assert compiled.value("select count(*) from event_files") == 1
