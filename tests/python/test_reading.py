@@ -444,10 +444,7 @@ def test_a_pipe_is_no_log(tmp_path: Path) -> None:
     assert logs.file_problem(str(pipe)) == "it is no file"
 
 
-@pytest.mark.parametrize("name", ["new.jsonl", "new_00000001/manifest.json"])
-def test_compiling_reads_no_file(
-    tmp_path: Path, project: ProjectMaker, name: str
-) -> None:
+def test_compiling_reads_no_log(tmp_path: Path, project: ProjectMaker) -> None:
     """Nor does what documents the project, whatever there is to read."""
     folder = OutputFolder(tmp_path / "out")
     folder.write("old.jsonl", conversation("old"))
@@ -456,10 +453,17 @@ def test_compiling_reads_no_file(
     compiled.build_only()
 
     # It is listed, and who opened it now would not find it.
-    new = folder.write(name, b"{}")
+    new = folder.write("new.jsonl", conversation("new"))
     compiled.build_only("--select", "stg_pidgin__files")
     new.unlink()
     for command in (["compile"], ["docs", "generate", "--static"]):
         outcome = compiled.dbt(*command)
         assert outcome.success, "\n".join(outcome.errors)
-    assert compiled.value("select count(*) from event_files") == 1
+
+
+def test_what_a_store_holds_is_shown(built: Project) -> None:
+    """Its own SQL asks for what only a build has listed and read."""
+    for model in ("stg_pidgin__event_lines", "stg_pidgin__files"):
+        outcome = built.dbt("show", "--limit", "1", "--select", model)
+        assert outcome.success, "\n".join(outcome.errors)
+        assert "source_file" in outcome.text
