@@ -12,7 +12,7 @@
     {%- endif -%}
     {%- set standing = [] -%}
     {%- for node in graph.nodes.values() if node.resource_type == 'model'
-        and node.config.materialized == 'incremental'
+        and node.config.materialized in ('incremental', 'event_store')
         and adapter.get_relation(database = node.database, schema = node.schema, identifier = node.alias) -%}
         {%- do standing.append(node) -%}
     {%- endfor -%}
@@ -46,6 +46,14 @@
         {%- set configured = flags.FULL_REFRESH or model.unique_id in changed.models -%}
     {%- endif -%}
     {{- return(configured) -}}
+{% endmacro %}
+
+{#- dbt asks it for models of its own kind only; an event store is one, too. -#}
+{% macro is_incremental() %}
+    {{- return(
+        execute and (load_cached_relation(this) or this).is_table
+        and model.config.materialized in ('incremental', 'event_store') and not should_full_refresh()
+    ) -}}
 {% endmacro %}
 
 {#- Those of these incremental models that stand in the warehouse with other columns than they declare.

@@ -1,192 +1,316 @@
-{#- Files of one kind that are new or changed since {{ this }} read them, or that it read in
-    another way. No content is read: size and modification time decide. Modification times
-    are whole seconds, so a file written in the second in which it was listed could change
-    again unseen; such a file is not "settled" and is looked at again by the next build. Nor is
-    a file read that an archive holds in the same state. -#}
-{% macro changed_files(files, ledger, condition='true', archived_lines=none) %}
-    {%- if not execute -%}{{ return([]) }}{%- endif -%}
+{#- Whether a file was listed long enough after it was written. Modification times are whole seconds,
+    so a file written in the second in which it was listed could change again unseen; the next build
+    looks at it again. -#}
+{% macro is_settled(modified_at) -%}
+    abs(epoch(now()) - epoch({{ modified_at }})) > 2
+{%- endmacro %}
+
+{#- Leaves out the files that {{ this }} has read in their present state and in the present way. No
+    content is read: size and modification time decide. -#}
+{% macro without_read_files(files) %}
+    {%- if is_incremental() -%}
+        anti join {{ this }} as known
+            on
+                {{ files }}.source_file = known.source_file
+                and {{ files }}.size_bytes = known.size_bytes
+                and {{ files }}.modified_at = known.modified_at
+                and known.is_settled
+                and known.reading_version = {{ reading_version() }}
+    {%- endif -%}
+{% endmacro %}
+
+{#- What the event_store materialization reads: the files of one kind that are new or changed, in the
+    temporary table read_files. A file is not read that an archive holds in the same state. Returns
+    their paths. -#}
+{% macro list_changed_files(file_kind) %}
     {%- set listing -%}
+        create or replace temp table read_files as
         select
             files.source_file,
             files.size_bytes,
-            cast(epoch(files.modified_at) as bigint) as modified_epoch,
-            abs(epoch(now()) - epoch(files.modified_at)) > 2 as is_settled
-        from {{ files }} as files
-        {% if is_incremental() %}
-            anti join {{ ledger }} as known
-                on
-                    files.source_file = known.source_file
-                    and files.size_bytes = known.size_bytes
-                    and files.modified_at = known.modified_at
-                    and known.is_settled
-                    and known.reading_version = {{ reading_version() }}
-        {% endif %}
-        {% if archived_lines %}
-            anti join {{ archived_lines }} as archived
-                on
-                    files.source_file = archived.source_file
-                    and files.size_bytes = archived.size_bytes
-                    and files.modified_at = archived.modified_at
-        {% endif %}
-        where {{ condition }}
-        order by files.source_file
+            files.modified_at,
+            {{ is_settled('files.modified_at') }} as is_settled
+        from {{ ref('stg_pidgin__files') }} as files
+        {{ without_read_files('files') }}
+        anti join {{ ref('stg_archive__lines') }} as archived
+            on
+                files.source_file = archived.source_file
+                and files.size_bytes = archived.size_bytes
+                and files.modified_at = archived.modified_at
+        where files.file_kind = {{ sql_string(file_kind) }} and files.problem is null
+        order by files.source_file;
+
+        select source_file from temp.read_files
     {%- endset -%}
-    {%- set changed = [] -%}
-    {%- for row in run_query(listing).rows -%}
-        {%- do changed.append({
-            'path': row[0], 'size': row[1] | int, 'modified_epoch': row[2] | int, 'is_settled': row[3]
-        }) -%}
-    {%- endfor -%}
-    {{- return(changed) -}}
+    {{- return(run_query(listing).columns[0].values() | list) -}}
 {% endmacro %}
 
-{#- Reads the changed event logs into the temporary table read_event_lines, what can be read as
-    lines of text: one row per line, in the order of lines, parsed. The reader numbers no lines,
-    but the rows of a new table are numbered; numbering lines while they are read would take
-    one processor, whatever there are. What comes back:
-    files        all changed logs, with size and modification time, and what is wrong with
-                 compressed ones
-    empty        those without a byte, or with a byte order mark alone
-    binary       those with bytes that are not UTF-8 or a line over 16 MiB, and those whose
-                 lines the reader may have parted wrongly. They are not in the table, and are
-                 read where they are or where their copy is
-    copies       where the unpacked copies of compressed logs are
-    terminated   those whose last line is malformed, and ends in a line separator
-    holds_glued  whether any line may be glued of several events -#}
-{% macro read_changed_event_logs(files, event_logs, ledger, archived_lines) %}
-    {%- set changed = changed_files(files, ledger, "file_kind = 'log' and problem is null", archived_lines) -%}
-    {%- set logs = {'files': changed, 'empty': [], 'binary': [], 'copies': {}, 'terminated': [], 'holds_glued': false} -%}
-    {%- if not execute -%}{{ return(logs) }}{%- endif -%}
-    {%- do graph.update({'pidgin_logs_read': changed | map(attribute='path') | list}) -%}
-    {%- do logs.update({'copies': unpack_logs(changed)}) -%}
-    {%- do set_named_files('pidgin_changed_logs', changed | map(attribute='place') | list) -%}
+{#- Reads the manifests in read_files into the temporary table read_manifests. -#}
+{% macro read_manifests(paths) %}
+    {%- set contents -%}
+        (
+            select filename as source_file, try(decode(content)) as content
+            from {{ source('pidgin', 'manifests') }}
+            where filename != 'dbt_project.yml'
+        )
+    {%- endset -%}
+    {%- do run_query("set variable pidgin_changed_manifests = " ~ patterns_of('source_file', 'temp.read_files')) -%}
+    {%- set mends_keys = paths and manifests_repeat_keys(contents) -%}
+    {%- do run_query(
+        "create or replace temp table read_manifests as select source_file, "
+        ~ manifest_document('content', mends_keys) ~ " as manifest from " ~ contents
+    ) -%}
+{% endmacro %}
 
-    {%- do run_query("drop table if exists temp.reject_scans; drop table if exists temp.reject_errors") -%}
+{#- Reads the logs in read_files into temporary tables, with what there is to know of each in read_logs:
+    place           where it is read, itself or an unpacked copy
+    problem         what is wrong with a compressed one
+    first_row,      its rows in read_text_lines
+    last_row
+    is_read         whether it was there, still
+    is_binary       whether it has bytes that are not UTF-8 or a line over 16 MiB, or the reader may
+                    have parted its lines wrongly; read_other_lines has its lines, then
+    is_terminated   whether it ends in a line separator; asked where its last line is malformed -#}
+{% macro read_logs(paths) %}
+    {%- do run_query(find_places() ~ "; " ~ read_text_lines(paths, mends_keys = false)) -%}
+    {%- if table_repeats_keys('temp.read_text_lines') -%}
+        {%- do run_query(read_text_lines(paths, mends_keys = true)) -%}
+    {%- endif -%}
+    {%- set holds_other_lines = run_query(judge_logs(paths)).rows[0][0] -%}
+    {%- do run_query(
+        "create or replace temp table read_other_lines as "
+        ~ (other_lines() if holds_other_lines else text_lines() ~ " limit 0") ~ "; " ~ view_of_lines()
+    ) -%}
+{% endmacro %}
+
+{#- Where each log is read, and how large it is there. A compressed one is unpacked beside the warehouse,
+    into files that the next build or the end of this model deletes. Readers would trust its name, stop
+    all others at the first fault, or take a part for the whole. Without the project's plugin they have
+    to. -#}
+{% macro find_places() %}
+    create or replace temp table read_logs as
+    select *, source_file as place, size_bytes as place_size, cast(null as varchar) as problem
+    from temp.read_files;
+    {% if has_plugin() %}
+        set variable pidgin_reading_folder = ({{ clear_copies() }});
+        update temp.read_logs
+        set place = getvariable('pidgin_reading_folder') || '/' || rowid || '.jsonl'
+        where is_compressed(source_file);
+        update temp.read_logs set problem = unpack_log(source_file, place) where place != source_file;
+        set variable pidgin_copied_logs = {{ patterns_of('place', 'temp.read_logs where place != source_file') }};
+        update temp.read_logs set place_size = copies.size
+        from {{ read_blobs_of('pidgin_copied_logs') }} as copies
+        where place = copies.filename;
+    {% endif %}
+    set variable pidgin_changed_logs = {{ patterns_of('place', 'temp.read_logs') }}
+{% endmacro %}
+
+{#- Deletes the unpacked copies; gives their folder. -#}
+{% macro clear_copies() %}
+    select clear_folder(coalesce(path, 'pidgin') || '.reading')
+    from duckdb_databases() where database_name = current_database()
+{% endmacro %}
+
+{#- Reads what can be read as lines of text: one row per line, in the order of lines, parsed. The reader
+    numbers no lines, but the rows of a new table are numbered; numbering lines while they are read would
+    take one processor, whatever there are. -#}
+{% macro read_text_lines(paths, mends_keys) %}
     {#- The source's own reader, asked to note the lines that it cannot read instead of
         stopping at them. -#}
-    {%- set noting_reader = (event_logs | string)[:-1] ~ ", store_rejects = true)" -%}
+    {%- set reader = (source('pidgin', 'event_logs') | string)[:-1] ~ ", store_rejects = true)" -%}
     {%- set lines -%}
         (
-            select filename as source_file, line, cast(null as varchar) as escaped_line
-            from {{ noting_reader if changed else empty_event_logs() }}
+            select filename as place, line, cast(null as varchar) as escaped_line
+            from {{ reader if paths else empty_event_logs() }}
         )
     {%- endset -%}
-    {%- set read_lines = "create or replace temp table read_event_lines as " -%}
-    {%- do run_query(read_lines ~ parsed_lines(lines, mends_keys = false)) -%}
-    {%- if not changed -%}{{ return(logs) }}{%- endif -%}
-    {%- if table_repeats_keys('read_event_lines') -%}
-        {%- do run_query(read_lines ~ parsed_lines(lines, mends_keys = true)) -%}
-    {%- endif -%}
-
-    {#- An empty line may also be a line end of another kind than the file's first. -#}
-    {%- set unreadable = run_query(
-        "select source_file from read_event_lines where is_blank and line_start is null"
-        ~ " union select reject_scans.file_path from temp.reject_errors"
-        ~ " inner join temp.reject_scans using (scan_id, file_id)"
-    ).columns[0].values() | list -%}
-    {#- What the reader leaves out: the byte behind a lone \r where lines end in \r\n, and what
-        follows a delimiter. Only looked for where each line takes more than its text and one byte. -#}
-    {%- set longer = run_query(
-        "select source_file from (" ~ place_constants(changed) ~ ") as files"
-        ~ " inner join (select source_file, sum(line_bytes) + count(*) as bytes_read"
-        ~ " from read_event_lines group by source_file) as files_read using (source_file)"
-        ~ " where size_bytes > bytes_read and not " ~ is_one_of('source_file', unreadable)
-    ).columns[0].values() | list -%}
-    {%- set mixed = run_query(
-        "select filename from " ~ read_blobs(longer)
-        ~ " where regexp_matches(try(decode(content)), '\\r[^\\n]|\\x01\\x02\\x03\\x04')"
-    ).columns[0].values() | list if longer else [] -%}
-    {%- set binary = unreadable + mixed -%}
-    {%- if binary -%}
-        {%- do run_query("delete from read_event_lines where " ~ is_one_of('source_file', binary)) -%}
-    {%- endif -%}
-    {%- set malformed = run_query(
-        "select source_file from read_event_lines group by source_file"
-        ~ " having not max_by(is_json, rowid)"
-    ).columns[0].values() | list + binary -%}
-    {%- set terminated = run_query(
-        "select filename from " ~ read_blobs(malformed)
-        ~ " where content[-1:] in ('\\x0A'::blob, '\\x0D'::blob)"
-    ).columns[0].values() | list if malformed else [] -%}
-    {%- set tiny = changed | selectattr('place_size', 'in', [0, 3]) | map(attribute='place') | list -%}
-    {%- set empty = run_query(
-        "select filename from " ~ read_blobs(tiny) ~ " where hex(content) in ('', 'EFBBBF')"
-    ).columns[0].values() | list if tiny else [] -%}
-    {%- do logs.update({'binary': binary, 'holds_glued': binary | length > 0 or run_query(
-        "select exists(from read_event_lines where glued_line is not null)"
-    ).rows[0][0]}) -%}
-    {%- for file in changed if file.path != file.place -%}
-        {%- do run_query(
-            "update read_event_lines set source_file = " ~ sql_string(file.path)
-            ~ " where source_file = " ~ sql_string(file.place)
-        ) -%}
-    {%- endfor -%}
-    {%- for file in changed -%}
-        {%- if file.place in terminated %}{% do logs.terminated.append(file.path) %}{% endif -%}
-        {%- if file.place in empty or file.place in binary %}{% do logs.empty.append(file.path) %}{% endif -%}
-    {%- endfor -%}
-    {{- return(logs) -}}
+    drop table if exists temp.reject_scans;
+    drop table if exists temp.reject_errors;
+    create or replace temp table read_text_lines as {{ parsed_lines(lines, mends_keys) }}
 {% endmacro %}
 
-{#- Notes for each changed log where it is read, and how large it is there: a compressed one is
-    unpacked beside the warehouse, into files that the next build or the end of this model
-    deletes. Readers would trust its name, stop all others at the first fault, or take a part for
-    the whole. Without the project's plugin they have to. -#}
-{% macro unpack_logs(changed) %}
-    {%- set copies = {} -%}
-    {%- for file in changed -%}{%- do file.update({'place': file.path, 'place_size': file.size}) -%}{%- endfor -%}
-    {%- if has_plugin() and changed -%}
-        {%- do run_query("select clear_folder(" ~ sql_string(reading_folder()) ~ ")") -%}
-        {%- set compressed = run_query(
-            "select source_file from (" ~ file_constants(changed) ~ ") as files where is_compressed(source_file)"
-        ).columns[0].values() | list -%}
-        {%- for file in changed if file.path in compressed -%}
-            {%- set place = reading_folder() ~ '/' ~ loop.index ~ '.jsonl' -%}
-            {%- do file.update({'place': place, 'problem': run_query(
-                "select unpack_log(" ~ sql_string(file.path) ~ ", " ~ sql_string(place) ~ ")"
-            ).rows[0][0]}) -%}
-            {%- do file.update({'place_size': run_query(
-                "select size from " ~ read_blobs([place])
-            ).rows[0][0] | int}) -%}
-            {%- do copies.update({place: file.path}) -%}
-        {%- endfor -%}
-    {%- endif -%}
-    {{- return(copies) -}}
+{#- Looks through what was read of each log, and again at the bytes of those that leave a question. Says
+    whether any line is to be read in another way. -#}
+{% macro judge_logs(paths) %}
+    set variable pidgin_unreadable_logs = (
+        {% if paths %}
+            select list(distinct reject_scans.file_path)
+            from temp.reject_errors inner join temp.reject_scans using (scan_id, file_id)
+        {% else %}
+            cast([] as varchar[])
+        {% endif %}
+    );
+    create or replace temp table read_logs as
+    with text_files as (
+        select
+            place,
+            min(rowid) as first_row,
+            max(rowid) as last_row,
+            sum(line_bytes) + count(*) as bytes_read,
+            -- An empty line may also be a line end of another kind than the file's first.
+            bool_or(is_blank and line_start is null) as holds_blank,
+            not max_by(is_json, rowid) as is_malformed
+        from temp.read_text_lines
+        group by place
+    )
+    select
+        read_logs.*,
+        text_files.first_row,
+        text_files.last_row,
+        coalesce(text_files.holds_blank, false)
+        or coalesce(list_contains(getvariable('pidgin_unreadable_logs'), read_logs.place), false)
+            as is_unreadable,
+        -- What the reader leaves out: the byte behind a lone \r where lines end in \r\n, and what
+        -- follows a delimiter. Only looked for where each line takes more than its text and one byte.
+        not is_unreadable
+        and coalesce(read_logs.place_size > text_files.bytes_read, false)
+        and not regexp_matches(read_logs.place, '[.](?i:gz|zst)$') as is_longer,
+        coalesce(text_files.is_malformed, false) as is_malformed
+    from temp.read_logs left join text_files on read_logs.place = text_files.place;
+
+    set variable pidgin_longer_logs = (select list(place) from temp.read_logs where is_longer);
+    set variable pidgin_questioned_logs = {{ patterns_of(
+        'place', 'temp.read_logs where is_unreadable or is_longer or is_malformed or place_size in (0, 3)'
+    ) }};
+    create or replace temp table read_logs as
+    with contents as (
+        select
+            filename as place,
+            if(
+                list_contains(getvariable('pidgin_longer_logs'), filename),
+                regexp_matches(try(decode(content)), '\r[^\n]|\x01\x02\x03\x04'),
+                false
+            ) as is_mixed,
+            content[-1:] in ('\x0A'::blob, '\x0D'::blob) as is_terminated,
+            content in (''::blob, '\xEF\xBB\xBF'::blob) as is_empty
+        from {{ read_blobs_of('pidgin_questioned_logs') }}
+    )
+    select
+        read_logs.* exclude (is_unreadable, is_longer, is_malformed),
+        read_logs.is_unreadable or coalesce(contents.is_mixed, false) as is_binary,
+        coalesce(contents.is_terminated, false) as is_terminated,
+        is_binary or read_logs.first_row is not null or coalesce(contents.is_empty, false) as is_read
+    from temp.read_logs left join contents on read_logs.place = contents.place;
+
+    set variable pidgin_binary_logs = {{ patterns_of('place', 'temp.read_logs where is_binary') }};
+    select
+        exists(from temp.read_logs where is_binary)
+        or exists(from temp.read_text_lines where glued_line is not null)
 {% endmacro %}
 
-{% macro reading_folder() %}
-    {{- return(run_query(
-        "select coalesce(path, 'pidgin') from duckdb_databases() where database_name = current_database()"
-    ).rows[0][0] ~ '.reading') -}}
+{#- The lines of logs that were read as text, numbered. -#}
+{% macro text_lines() %}
+    select
+        lines.*,
+        lines.rowid - logs.first_row + 1 as line_number,
+        1 as line_part,
+        lines.rowid = logs.last_row as is_last_line
+    from temp.read_text_lines as lines
+    inner join temp.read_logs as logs on lines.place = logs.place
+    where not logs.is_binary
 {% endmacro %}
 
-{#- After the lines of copies are stored. -#}
-{% macro delete_copies() %}
-    {%- if has_plugin() -%}
-        select clear_folder({{ sql_string(reading_folder()) }})
-    {%- endif -%}
+{#- All lines that were read. -#}
+{% macro view_of_lines() %}
+    create or replace temp view read_lines as
+    with text_lines as ({{ text_lines() }})
+    select text_lines.*
+    from text_lines
+    anti join temp.read_other_lines as others
+        on text_lines.place = others.place and text_lines.line_number = others.line_number
+    union all by name
+    select * from temp.read_other_lines
 {% endmacro %}
 
-{#- The log that a copy was made of, or the file itself. -#}
-{% macro original_file(path, copies) -%}
-    {%- if copies -%}
-        coalesce(
-            map {
-                {%- for copy, original in copies.items() -%}
-                    {{ sql_string(copy) }}: {{ sql_string(original) }}{{ ', ' if not loop.last }}
-                {%- endfor -%}
-            }[{{ path }}],
-            {{ path }}
-        )
-    {%- else -%}
-        {{ path }}
-    {%- endif -%}
-{%- endmacro %}
+{#- The lines of binary logs, and what can be saved of lines that are glued of several events. -#}
+{% macro other_lines() %}
+    with
 
-{% macro place_constants(changed) %}
-    {%- set places = [] -%}
-    {%- for file in changed if file.path != file.place or not modules.re.search('(?i)[.](gz|zst)$', file.path) -%}
-        {%- do places.append(dict(file, path = file.place, size = file.place_size)) -%}
-    {%- endfor -%}
-    {{- return(file_constants(places)) -}}
+    -- A byte string printed as text escapes every byte that is not printable ASCII and the
+    -- backslash itself, so here \x0A can only be the line feed. Without a byte order mark.
+    binary_files as (
+        select
+            filename as place,
+            string_split_regex(
+                regexp_replace(cast(content as varchar), '^\\xEF\\xBB\\xBF', ''),
+                '\\x0D\\x0A|\\x0A|\\x0D'
+            ) as escaped_lines
+        from {{ read_blobs_of('pidgin_binary_logs') }}
+    ),
+
+    escaped_lines as (
+        select
+            place,
+            generate_subscripts(escaped_lines, 1) as line_number,
+            len(escaped_lines) as line_count,
+            unnest(escaped_lines) as escaped_line
+        from binary_files
+    ),
+
+    decoded_lines as (
+        select
+            place,
+            line_number,
+            line_number = line_count as is_last_line,
+            try(decode(cast(escaped_line as blob))) as line,
+            escaped_line
+        from escaped_lines
+    ),
+
+    binary_lines as (
+        {{ parsed_lines('decoded_lines') }}
+    ),
+
+    -- Two writers at once, or one that was stopped and began again, may leave two events on a line,
+    -- or half of one before another. Where a document begins inside a line that is none, the parts
+    -- are looked at one by one.
+    glued_lines as (
+        select place, line_number, is_last_line, {{ parts_of_line('glued_line') }} as line_parts
+        from ({{ text_lines() }})
+        where glued_line is not null
+        union all
+        select place, line_number, is_last_line, {{ parts_of_line('glued_line') }} as line_parts
+        from binary_lines
+        where glued_line is not null
+    ),
+
+    glued_parts as (
+        select
+            place,
+            line_number,
+            generate_subscripts(line_parts, 1) as line_part,
+            is_last_line and line_part = len(line_parts) as is_last_line,
+            unnest(line_parts) as line,
+            cast(null as varchar) as escaped_line
+        from glued_lines
+    ),
+
+    parsed_parts as (
+        {{ parsed_lines('glued_parts') }}
+    ),
+
+    -- Parts only count where one of them is an event; else the line is rejected as it stands.
+    saved_parts as (
+        select *
+        from parsed_parts
+        qualify bool_or(event_type is not null) over (partition by place, line_number)
+    )
+
+    select *
+    from saved_parts
+    union all by name
+    select binary_lines.*, 1 as line_part
+    from binary_lines
+    anti join saved_parts
+        on
+            binary_lines.place = saved_parts.place
+            and binary_lines.line_number = saved_parts.line_number
+{% endmacro %}
+
+{#- After the lines are stored. -#}
+{% macro forget_read_logs() %}
+    drop view if exists temp.read_lines;
+    drop table if exists temp.read_other_lines;
+    drop table if exists temp.read_text_lines;
+    {{ clear_copies() if has_plugin() }}
 {% endmacro %}

@@ -4,27 +4,6 @@
     {{- return("(select cast(null as varchar) as filename, cast(null as varchar) as line where false)") -}}
 {% endmacro %}
 
-{#- The listing of changed files as a constant relation. -#}
-{% macro file_constants(files) %}
-    select
-        cast(path as varchar) as source_file,
-        cast(size_bytes as bigint) as size_bytes,
-        to_timestamp(modified_epoch) as modified_at,
-        cast(is_settled as boolean) as is_settled,
-        cast(problem as varchar) as problem
-    from (
-        values
-        {% for file in files %}
-            (
-                {{ sql_string(file.path) }}, {{ file.size }}, {{ file.modified_epoch }}, {{ file.is_settled }},
-                {{ sql_string(file.problem) if file.problem else 'null' }}
-            ),
-        {% endfor %}
-            (null, null, null, null, null)
-    ) as listed (path, size_bytes, modified_epoch, is_settled, problem)
-    where path is not null
-{% endmacro %}
-
 {#- A comparison with constants; false for an empty list, whose type SQL cannot tell. As IN, it
     would be asked of every row, in as many steps as there are constants; this way DuckDB only
     asks it of file names, once. -#}

@@ -8,11 +8,9 @@
         glob_literal(pidgin_output_dir()) ~ '/**/*[jJ][sS][oO][nN]*',
         is_log_or_manifest('file')
     ) -%}
-    {%- set folders = "cast([] as varchar[])" -%}
-    {%- if has_plugin() -%}
-        {%- set folders = "unreadable_folders(" ~ sql_string(pidgin_output_dir()) ~ ")" -%}
-    {%- endif -%}
-    {%- do run_query("set variable pidgin_unreadable_folders = " ~ folders) -%}
+    {%- do run_query("set variable pidgin_unreadable_folders = " ~ (
+        "unreadable_folders(" ~ sql_string(pidgin_output_dir()) ~ ")" if has_plugin() else "cast([] as varchar[])"
+    )) -%}
 {% endmacro %}
 
 {#- Whether a file is one of Pidgin's by its name. What macOS keeps beside a file on foreign disks,
@@ -48,10 +46,10 @@
     regexp_replace({{ path }}, '([\[*?])', '[\1]', 'g')
 {%- endmacro %}
 
-{#- Certain files in a variable of the session, likewise. -#}
-{% macro set_named_files(variable, paths) %}
-    {%- do run_query("set variable " ~ variable ~ " = cast([" ~ literal_paths(paths) ~ "] as varchar[])") -%}
-{% endmacro %}
+{#- The files that a query finds, as a list for a reader that takes patterns. -#}
+{% macro patterns_of(path, files) -%}
+    (select cast(coalesce(list({{ literal_pattern(path) }} order by {{ path }}), []) as varchar[]) from {{ files }})
+{%- endmacro %}
 
 {#- Whole files by name, as a relation of filename, content, size and last_modified. -#}
 {% macro read_blobs(paths) %}
@@ -65,3 +63,11 @@
         ~ " where filename != 'dbt_project.yml')"
     ) -}}
 {% endmacro %}
+
+{#- Whole files of a variable of the session, likewise. -#}
+{% macro read_blobs_of(variable) -%}
+    (
+        select * from read_blob(list_prepend('dbt_project.yml', getvariable({{ sql_string(variable) }})))
+        where filename != 'dbt_project.yml'
+    )
+{%- endmacro %}

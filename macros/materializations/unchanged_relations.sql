@@ -29,7 +29,7 @@
     {%- set change = change_of_relation(sql) -%}
     {%- if not change %}{{ return(unchanged_relation()) }}{% endif -%}
     {%- if model.language == 'sql' and not config.get('contract').enforced
-        and not (pre_hooks or post_hooks) and not (load_cached_relation(this) or this).is_view -%}
+        and not (load_cached_relation(this) or this).is_view -%}
         {{ return(refresh_relation(change, 'create or replace table ' ~ this ~ ' as (' ~ sql ~ ')')) }}
     {%- endif -%}
     {%- do begin_change(change) -%}
@@ -51,6 +51,22 @@
 {% materialization incremental, adapter='duckdb', supported_languages=['sql', 'python'] -%}
     {%- set change = change_of_relation(model.raw_code) -%}
     {%- if not change %}{{ return(unchanged_relation()) }}{% endif -%}
+    {{ return(changed_increment(change)) }}
+{%- endmaterialization %}
+
+{#- A table of what was read of files, the logs or the manifests, as `meta: reads` says. Reading is part of making
+    it: what compiles a model opens no file. Its SQL finds what was read in temporary tables. -#}
+{% materialization event_store, adapter='duckdb' -%}
+    {%- set kind = config.get('meta').reads -%}
+    {%- set paths = list_changed_files(kind) -%}
+    {%- do note_what_to_read(paths) -%}
+    {%- set change = change_of_relation(model.raw_code) -%}
+    {%- if not change %}{{ return(unchanged_relation()) }}{% endif -%}
+    {%- do context['read_' ~ kind ~ 's'](paths) -%}
+    {{ return(changed_increment(change)) }}
+{%- endmaterialization %}
+
+{% macro changed_increment(change) %}
     {%- if change.is_of_inputs and config.get('contract').enforced -%}
         {{ return(refresh_relation(change, changed_rows())) }}
     {%- endif -%}
@@ -58,7 +74,7 @@
     {%- set made = dbt.materialization_incremental_duckdb() -%}
     {%- do end_change(change) -%}
     {{ return(made) }}
-{%- endmaterialization %}
+{% endmacro %}
 
 {#- dbt makes another view, renames it and drops the one that stood: eight queries instead of three. -#}
 {% macro replaced_view() %}
@@ -141,7 +157,7 @@
 {#- Models that read what is no relation are looked at by every build. Those that list first what there is
     to read note it here, and stay if that is nothing. -#}
 {% macro note_what_to_read(items) %}
-    {%- if execute and graph.get('pidgin_to_read') is not none and is_incremental() -%}
+    {%- if execute and graph.get('pidgin_to_read') is not none -%}
         {%- do graph.pidgin_to_read.update({model.unique_id: items}) -%}
     {%- endif -%}
 {% endmacro %}

@@ -4,8 +4,8 @@
         {#- All nodes of a build share the graph, where an earlier build of this process noted what is old
             by now. -#}
         {%- do graph.update({
-            'pidgin_resolved_paths': none, 'pidgin_logs_read': none, 'pidgin_relations': none,
-            'pidgin_to_read': none, 'changed_columns': {'models': [], 'stores': []},
+            'pidgin_resolved_paths': none, 'pidgin_relations': none, 'pidgin_to_read': none,
+            'changed_columns': {'models': [], 'stores': []},
         }) -%}
         {%- if flags.WHICH in ('build', 'run') -%}
             {%- do check_configuration() -%}

@@ -1,7 +1,8 @@
 {#- Runs after every command that builds something: publishes a build, and says its last lines, what the
     tables hold, what this build read, where the warehouse is and what to look at next. -#}
 {% macro end_build(results) %}
-    {%- if not execute -%}{{ return('') }}{%- endif -%}
+    {#- Hooks are compiled with all else. -#}
+    {%- if not execute or flags.WHICH in ('compile', 'generate') -%}{{ return('') }}{%- endif -%}
     {%- if flags.WHICH in ('build', 'run') -%}
         {%- do drop_emptied_columns() -%}
         {%- do write_comments() -%}
@@ -50,10 +51,10 @@
     {{- return(tables) -}}
 {% endmacro %}
 
-{#- What a build read: read_changed_event_logs notes the logs in the graph, the one place that all
-    nodes of a build share. -#}
+{#- What a build read: each store notes that in the graph, the one place that all nodes of a build
+    share. -#}
 {% macro reading_summary(tables, log_count) %}
-    {%- set logs_read = graph.get('pidgin_logs_read') -%}
+    {%- set logs_read = graph.pidgin_to_read.get('model.' ~ project_name ~ '.stg_pidgin__event_lines') -%}
     {%- if log_count == 0 -%}
         {{- return("No event logs below " ~ pidgin_output_dir() ~ ": what the tables hold of it was read before, or comes from archives.") -}}
     {%- elif logs_read is none -%}

@@ -128,7 +128,7 @@
     )
 {%- endmacro %}
 
-{#- Lines of logs, of any relation that has source_file, line and escaped_line: what each says,
+{#- Lines of logs, of any relation that has line and escaped_line: what each says,
     without the line itself, which is most of the bytes. A line is NULL where it is not valid
     UTF-8; escaped_line then has it with its bytes escaped. Of keys that a line repeats, the last
     counts if keys are mended; that costs, so ask table_repeats_keys first whether there are any. -#}

@@ -16,6 +16,7 @@ import contextlib
 import gc
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -57,6 +58,12 @@ class Outcome:
     def text(self) -> str:
         """All that it said."""
         return "\n".join(self.messages)
+
+    @property
+    def logs_read(self) -> int:
+        """How many logs a build says that it read."""
+        (count,) = re.findall(r"^(?:Nothing new in|Read ([\d,]+)) ", self.text, re.M)
+        return int(count.replace(",", "") or 0)
 
 
 @dataclass(frozen=True)
@@ -357,11 +364,6 @@ class Project:
         """Return every row of one relation as text, sorted."""
         with self.opened() as connection:
             return _texts(connection.execute(f"select {columns} from {relation}"))
-
-    def compiled(self, model: str) -> str:
-        """Return the SQL that the last build ran for a model."""
-        (path,) = (self.home / "target" / "compiled").rglob(f"{model}.sql")
-        return path.read_text(encoding="utf-8")
 
 
 def _texts(result: duckdb.DuckDBPyConnection) -> list[str]:

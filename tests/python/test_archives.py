@@ -217,10 +217,8 @@ def test_nothing_is_read_or_built_again(built: Project, folder: OutputFolder) ->
         folder.touch(path)
     built.build_only()
     before = built.contents(rowids=True)
-    built.build_only()
+    assert built.build_only().logs_read == 0
     assert built.contents(rowids=True) == before
-    # Changed files are named in it.
-    assert ".jsonl" not in built.compiled("stg_pidgin__event_lines")
 
 
 def test_marts_are_not_built_again_for_it(built: Project) -> None:

@@ -442,3 +442,28 @@ def test_a_pipe_is_no_log(tmp_path: Path) -> None:
     pipe = tmp_path / "events.jsonl"
     os.mkfifo(pipe)
     assert logs.file_problem(str(pipe)) == "it is no file"
+
+
+def test_compiling_reads_no_log(tmp_path: Path, project: ProjectMaker) -> None:
+    """Nor does what documents the project, whatever there is to read."""
+    folder = OutputFolder(tmp_path / "out")
+    folder.write("old.jsonl", conversation("old"))
+    compiled = project(folder.path)
+    assert compiled.dbt("compile").success
+    compiled.build_only()
+
+    # It is listed, and who opened it now would not find it.
+    new = folder.write("new.jsonl", conversation("new"))
+    compiled.build_only("--select", "stg_pidgin__files")
+    new.unlink()
+    for command in (["compile"], ["docs", "generate", "--static"]):
+        outcome = compiled.dbt(*command)
+        assert outcome.success, "\n".join(outcome.errors)
+
+
+def test_what_a_store_holds_is_shown(built: Project) -> None:
+    """Its own SQL asks for what only a build has listed and read."""
+    for model in ("stg_pidgin__event_lines", "stg_pidgin__files"):
+        outcome = built.dbt("show", "--limit", "1", "--select", model)
+        assert outcome.success, "\n".join(outcome.errors)
+        assert "source_file" in outcome.text

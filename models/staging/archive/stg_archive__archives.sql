@@ -4,53 +4,66 @@
         incremental_strategy = 'delete+insert',
         unique_key = 'source_file',
         contract = {'enforced': true},
-        pre_hook = '{% if is_incremental() %}{{ forget_missing_archives() }}{% endif %}',
+        pre_hook = [
+            '{{ list_archives() }}',
+            '{% if is_incremental() %}{{ forget_missing_archives() }}{% endif %}',
+        ],
         post_hook = '{{ warn_of_damaged_archives() }}',
     )
 }}
 
-{%- do list_archives() %}
-{%- set listed_archives %}
-    (
-        select
-            filename as source_file,
-            size as size_bytes,
-            last_modified as modified_at,
-            cast(null as varchar) as problem
-
-        from {{ source('archive', 'archives') }}
-
-        where filename != 'dbt_project.yml'
-
-        union all
-
-        -- Without a size and a time, they are looked at by each build.
-        select
-            source_file,
-            0 as size_bytes,
-            to_timestamp(0) as modified_at,
-            problem
-
-        from (select unnest(getvariable('pidgin_archives_unreadable'), recursive := true))
-    )
-{%- endset %}
-{%- set archives = changed_files(listed_archives, this) %}
-
 with
 
-changed_files as (
+readable_archives as (
 
-    {{ file_constants(archives) }}
+    select
+        filename as source_file,
+        size as size_bytes,
+        last_modified as modified_at
+
+    from {{ source('archive', 'archives') }}
+
+    where filename != 'dbt_project.yml'
 
 ),
 
-checked_files as (
+-- Without a size and a time, they are looked at by each build.
+unreadable_archives as (
 
     select
-        * exclude (problem),
+        unnest(getvariable('pidgin_archives_unreadable')).source_file as source_file,
+        0 as size_bytes,
+        to_timestamp(0) as modified_at
+
+),
+
+archives as (
+
+    select * from readable_archives
+
+    union all
+
+    select * from unreadable_archives
+
+),
+
+changed_archives as (
+
+    select archives.*
+
+    from archives
+
+    {{ without_read_files('archives') }}
+
+),
+
+checked_archives as (
+
+    select
+        *,
         {{ archive_problem('source_file') }} as problem
 
-    from changed_files
+    from changed_archives
 
 )
 
@@ -59,9 +72,9 @@ select
     size_bytes,
     modified_at,
     -- What could not be read, or not be checked, is looked at again by the next build.
-    is_settled and problem is null and {{ has_plugin() | lower }}
+    {{ is_settled('modified_at') }} and problem is null and {{ has_plugin() | lower }}
         as is_settled,
     problem,
     {{ reading_version() }} as reading_version
 
-from checked_files
+from checked_archives

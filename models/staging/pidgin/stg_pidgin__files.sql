@@ -1,6 +1,4 @@
-{{ config(materialized = 'table') }}
-
-{%- do list_output_files() %}
+{{ config(materialized = 'table', pre_hook = '{{ list_output_files() }}') }}
 
 with
 

@@ -1,6 +1,7 @@
 {{
     config(
-        materialized = 'incremental',
+        materialized = 'event_store',
+        meta = {'reads': 'manifest'},
         incremental_strategy = 'delete+insert',
         unique_key = 'source_file',
         full_refresh = false,
@@ -9,47 +10,20 @@
     )
 }}
 
-{%- set manifests = changed_files(
-    ref('stg_pidgin__files'),
-    this,
-    "file_kind = 'manifest' and problem is null",
-    ref('stg_archive__lines'),
-) %}
-{%- do note_what_to_read(manifests) %}
-{%- set paths = manifests | map(attribute='path') | list %}
-{%- do set_named_files('pidgin_changed_manifests', paths) if execute %}
-{%- set mends_keys = manifests_repeat_keys(
-    "(select try(decode(content)) as content from " ~ source('pidgin', 'manifests')
-    ~ " where filename != 'dbt_project.yml')"
-) if manifests else false %}
-
+-- What read_manifests has left in temporary tables, of the manifests that changed.
+-- depends_on: {{ ref('stg_pidgin__files') }}, {{ ref('stg_archive__lines') }}
+-- depends_on: {{ source('pidgin', 'manifests') }}
 with
 
 changed_files as (
 
-    {{ file_constants(manifests) }}
-
-),
-
-contents as (
-
-    select
-        filename as source_file,
-        try(decode(content)) as content
-
-    from {{ source('pidgin', 'manifests') }}
-
-    where filename != 'dbt_project.yml'
+    select * from temp.read_files
 
 ),
 
 documents as (
 
-    select
-        source_file,
-        {{ manifest_document('content', mends_keys) }} as manifest
-
-    from contents
+    select * from temp.read_manifests
 
 )
 
