@@ -365,6 +365,11 @@ class Project:
         with self.opened() as connection:
             return _texts(connection.execute(f"select {columns} from {relation}"))
 
+    def compiled(self, node: str) -> str:
+        """Return the SQL that the last build ran for a model or test."""
+        (path,) = (self.home / "target" / "compiled").rglob(f"{node}.sql")
+        return path.read_text(encoding="utf-8")
+
 
 def _texts(result: duckdb.DuckDBPyConnection) -> list[str]:
     """Write rows as text, sorted."""
