@@ -45,21 +45,9 @@
     {{- return(run_query(listing).columns[0].values() | list) -}}
 {% endmacro %}
 
-{#- Reads the manifests in read_files into the temporary table read_manifests. -#}
+{#- Hands manifests to their source, which reads them. -#}
 {% macro read_manifests(paths) %}
-    {%- set contents -%}
-        (
-            select filename as source_file, try(decode(content)) as content
-            from {{ source('pidgin', 'manifests') }}
-            where filename != 'dbt_project.yml'
-        )
-    {%- endset -%}
-    {%- do run_query("set variable pidgin_changed_manifests = " ~ patterns_of('source_file', 'temp.read_files')) -%}
-    {%- set mends_keys = paths and manifests_repeat_keys(contents) -%}
-    {%- do run_query(
-        "create or replace temp table read_manifests as select source_file, "
-        ~ manifest_document('content', mends_keys) ~ " as manifest from " ~ contents
-    ) -%}
+    {%- do run_query("set variable pidgin_changed_manifests = cast([" ~ literal_paths(paths) ~ "] as varchar[])") -%}
 {% endmacro %}
 
 {#- Reads the logs in read_files into temporary tables, with what there is to know of each in read_logs:

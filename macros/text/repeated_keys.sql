@@ -102,23 +102,18 @@
     )[1]
 {%- endmacro %}
 
-{#- Whether any of these manifests repeats a key. -#}
-{% macro manifests_repeat_keys(contents) %}
-    {{- return(run_query(
-        "select coalesce(bool_or(" ~ any_key_twice(
-            "list_concat("
-            ~ "json_keys(manifest, ['$', '$.config', '$.conversations']), "
-            ~ "list_transform(json_extract(manifest, '$.conversations.*'), lambda entry: json_keys(entry))"
-            ~ ")"
-        ) ~ "), false) from (select " ~ event_document('content') ~ " as manifest from " ~ contents ~ ")"
-    ).rows[0][0]) -}}
-{% endmacro %}
-
-{#- The JSON of a manifest; with the last of each key if keys are mended. -#}
-{% macro manifest_document(content, mends_keys) -%}
-    {%- if mends_keys -%}
-        {{ last_of_repeated_keys(event_document(content)) }}
-    {%- else -%}
-        {{ event_document(content) }}
-    {%- endif -%}
+{#- A manifest with the last of each key, where it repeats one. -#}
+{% macro mended_manifest(document) -%}
+    {%- set key_lists -%}
+        list_concat(
+            json_keys({{ document }}, ['$', '$.config', '$.conversations']),
+            list_transform(
+                json_extract({{ document }}, '$.conversations.*'), lambda entry: json_keys(entry)
+            )
+        )
+    {%- endset -%}
+    case
+        when {{ any_key_twice(key_lists) }} then {{ last_of_repeated_keys(document) }}
+        else {{ document }}
+    end
 {%- endmacro %}

@@ -1,9 +1,3 @@
--- depends_on: {{ ref('stg_archive__archives') }}
-{%- set mends_keys = manifests_repeat_keys(
-    "(select try(decode(content)) as content from " ~ ref('stg_archive__lines')
-    ~ " where line_kind = 'manifest')"
-) if readable_archives() else false %}
-
 with
 
 archived_lines as (
@@ -12,15 +6,25 @@ archived_lines as (
 
 ),
 
-documents as (
+contents as (
 
     select
         *,
-        {{ manifest_document('try(decode(content))', mends_keys) }} as document
+        {{ event_document('try(decode(content))') }} as manifest
 
     from archived_lines
 
     where line_kind = 'manifest'
+
+),
+
+documents as (
+
+    select
+        *,
+        {{ mended_manifest('manifest') }} as document
+
+    from contents
 
 )
 

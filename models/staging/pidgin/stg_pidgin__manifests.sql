@@ -10,9 +10,8 @@
     )
 }}
 
--- What read_manifests has left in temporary tables, of the manifests that changed.
+-- Those that changed, which the materialization has listed.
 -- depends_on: {{ ref('stg_pidgin__files') }}, {{ ref('stg_archive__lines') }}
--- depends_on: {{ source('pidgin', 'manifests') }}
 with
 
 changed_files as (
@@ -21,9 +20,25 @@ changed_files as (
 
 ),
 
+contents as (
+
+    select
+        filename as source_file,
+        {{ event_document('try(decode(content))') }} as content
+
+    from {{ source('pidgin', 'manifests') }}
+
+    where filename != 'dbt_project.yml'
+
+),
+
 documents as (
 
-    select * from temp.read_manifests
+    select
+        source_file,
+        {{ mended_manifest('content') }} as manifest
+
+    from contents
 
 )
 
