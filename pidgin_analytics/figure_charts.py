@@ -625,7 +625,7 @@ def _say_style(rows: list[Row], _options: Options) -> str:
     return (
         "Messages of each agent over turns: words, lexical diversity (moving-average"
         " type-token ratio of the last 50 words or more), share of characters that are"
-        " symbols, and likeness to the partner's last message. Means and"
+        " symbols, and similarity to the partner's last message. Means and"
         f" {INTERVALS} (bands, {CUT}). {_range(own)} {ONE_VALUE} {TURNS}"
     )
 
@@ -998,7 +998,7 @@ FIGURES: dict[str, Kind] = {
         _say_vocabulary,
     ),
     "style": Kind(
-        "Length, diversity, symbols and likeness over turns, by agent",
+        "Length, diversity, symbols and similarity over turns, by agent",
         figure_queries.STYLE,
         "messages of complete turns",
         _draw_style,
