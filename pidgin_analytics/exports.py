@@ -76,8 +76,8 @@ NOTES = {
     ),
     "csv": (
         "A text that a spreadsheet might take for a formula has an apostrophe before"
-        " it. This applies if its first character is = + - @ (also full-width), a tab or"
-        " a line break; spaces, invisible characters and apostrophes before that are"
+        " it. This applies if its first character is = + - @ (also full-width), a tab"
+        " or a line break; spaces, invisible characters and apostrophes before that are"
         " skipped. Without the apostrophe the text is exactly as it was logged; Parquet"
         " has no apostrophe. Numbers are unchanged. An empty field is NULL, an empty"
         ' text is "". Times are UTC. Lists, structs, maps and JSON are JSON.'
