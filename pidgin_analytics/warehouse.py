@@ -1066,7 +1066,7 @@ class AsyncWarehouse(_AsyncReader):
         """Wait for new states, from the call on.
 
         To miss none, call it before the first query. Of states that were published in
-        quick succession only the last is returned. It ends when the warehouse is closed.
+        quick succession only the last is returned. Closing the warehouse ends it.
 
         Args:
             every: Seconds between two looks.
