@@ -1019,7 +1019,7 @@ FIGURES: dict[str, Kind] = {
         _say_alignment,
     ),
     "patterns": Kind(
-        "From which turn conversations loop, fall silent, or show other patterns",
+        "When conversations loop, fall silent, or show other patterns",
         figure_queries.PATTERNS,
         "conversations with a complete turn",
         _draw_patterns,
