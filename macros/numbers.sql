@@ -1,4 +1,4 @@
-{#- A result of sums and differences without the dust of binary fractions: 0.1 and not
+{#- A result of sums and differences without floating-point noise: 0.1 and not
     0.09999999999999998, and 0 not below zero. Twelve decimals take nothing else away. -#}
 {% macro rounded(number) -%}
     (round({{ number }}, 12) + cast(0 as double))

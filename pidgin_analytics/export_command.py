@@ -23,7 +23,7 @@ from pidgin_analytics.progress import shown_progress
     type=click.Path(path_type=Path),
     required=True,
     metavar="FOLDER",
-    help="Where the files go; made if it is not there.",
+    help="The folder for the files; created if missing.",
 )
 @click.option(
     "--format",
@@ -37,13 +37,15 @@ from pidgin_analytics.progress import shown_progress
     "experiments",
     multiple=True,
     metavar="ID",
-    help="Only this experiment; may be given more than once.",
+    help="Only this experiment; can be repeated.",
 )
 @click.option(
-    "--overwrite", is_flag=True, help="Replace files of the same names that are there."
+    "--overwrite", is_flag=True, help="Replace existing files of the same names."
 )
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option("--json", "as_json", is_flag=True, help="Say as JSON what was written.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Report as JSON what was written."
+)
 def export(
     tables: tuple[str, ...],
     folder: Path,

@@ -72,23 +72,23 @@ SPEAKER_COLUMNS = (
 NOTES = {
     "parquet": (
         "Texts are exactly as they were logged: text that looks like a formula is not"
-        " made harmless. Parquet keeps durations to the millisecond."
+        " escaped. Parquet keeps durations to the millisecond."
     ),
     "csv": (
-        "A text has an apostrophe before it where a spreadsheet might take it for a"
-        " formula: where its first character is one of = + - @ (also full-width), a"
-        " tab or a line break, spaces, characters that nobody sees and apostrophes"
-        " passed over. Without that apostrophe it is exactly as it was logged; Parquet"
-        " holds it without. Numbers are as they are. An empty field is NULL, an empty"
+        "A text that a spreadsheet might take for a formula has an apostrophe before"
+        " it. This applies if its first character is = + - @ (also full-width), a tab"
+        " or a line break; spaces, invisible characters and apostrophes before that are"
+        " skipped. Without the apostrophe the text is exactly as it was logged; Parquet"
+        " has no apostrophe. Numbers are unchanged. An empty field is NULL, an empty"
         ' text is "". Times are UTC. Lists, structs, maps and JSON are JSON.'
     ),
     "xlsx": (
-        "Texts are cells of text and never formulas. Times are UTC, to the"
+        "Texts are text cells and never formulas. Times are UTC, to the"
         " millisecond. Whole numbers of more than fifteen digits are text, because"
         " Excel would round them. Lists, structs, maps and JSON are JSON."
     ),
     "convokit": (
-        "A corpus of ConvoKit: an utterance is the prompt of the researcher or a row"
+        "A ConvoKit corpus: an utterance is the prompt of the researcher or a row"
         " of analysis.messages, a speaker is an agent in one conversation, and the"
         " columns named here are their metadata."
     ),
@@ -185,7 +185,7 @@ def export_tables(
         OSError: The folder cannot be written; likewise.
     """
     if file_format not in ("parquet", "csv", "xlsx"):
-        raise ExportError(f"{file_format} is no format of tables.")
+        raise ExportError(f"{file_format} is not a format for tables.")
     with _reading(connection) as cursor:
         known = known_tables(cursor)
         chosen = [_named(name, known) for name in dict.fromkeys(tables)]

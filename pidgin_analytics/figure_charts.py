@@ -50,9 +50,7 @@ AGENTS = {
 }
 
 INTERVALS = "95 % t-intervals over conversations"
-ONE_VALUE = (
-    "An interval takes one value of each conversation; of a single one there is none."
-)
+ONE_VALUE = "Intervals use one value per conversation; a single conversation has none."
 CUT = "cut at the ends of the axis"
 TURNS = "Turns are counted from 0, and those with a failed reply are left out."
 METRICS = {
@@ -252,10 +250,10 @@ def _numbers(count: int, name: str) -> str:
 
 
 def _range(rows: list[Row]) -> str:
-    """Say how many conversations the turns rest on."""
+    """Say how many conversations the turns are based on."""
     first, last = rows[0], rows[-1]
     return (
-        f"Turn {first['turn_number']} rests on"
+        f"Turn {first['turn_number']} is based on"
         f" {_numbers(first['conversations'], 'conversation')}, turn"
         f" {last['turn_number']} on {last['conversations']:,}."
     )
@@ -268,7 +266,9 @@ def _per_group(rows: Iterable[Row], field: str) -> str:
 
 def _single(rows: list[Row], what: str) -> str:
     """Say what single conversations are drawn as, if they are."""
-    return what if rows else f"More than {SHOWN} conversations are not drawn singly."
+    return (
+        what if rows else f"More than {SHOWN} conversations are not drawn individually."
+    )
 
 
 # --- convergence-each ---
@@ -368,7 +368,7 @@ def _say_convergence(rows: list[Row], options: Options) -> str:
     return (
         f"{options.score_name} over turns: mean and {INTERVALS} (band, {CUT})."
         f" {_single(single, 'Thin lines are single conversations.')}"
-        f" {_range(means)} Later turns are those of the conversations that went on."
+        f" {_range(means)} Only conversations that went on reach the later turns."
         f" {ONE_VALUE} {TURNS}"
     )
 
@@ -528,9 +528,9 @@ def _say_difference(rows: list[Row], options: Options) -> str:
     single = _of(rows, row_kind="conversation")
     return (
         f"Mean {options.score_name.lower()} of conversations by {options.group_name}"
-        f" (squares) with {INTERVALS}, and differences to the first"
+        f" (squares) with {INTERVALS}, and differences from the first"
         f" with Welch's 95 % intervals, degrees of freedom rounded down. Not corrected"
-        f" for several comparisons."
+        f" for multiple comparisons."
         f" {_single(single, 'Circles are single conversations.')}"
         f" Conversations: {_per_group(means, 'group_name')}. {ONE_VALUE}"
     )
@@ -541,7 +541,7 @@ def _draw_alignment(rows: list[Row], _options: Options, inner: float) -> Chart:
     groups = _distinct(means, "group_name")
     _check_count(groups, PANELS, "alignment")
     y = _rows_axis(groups)
-    title = ["New words taken over from the partner,", "per 100 words: A less B"]
+    title = ["New words adopted from the partner,", "per 100 words: A minus B"]
     scale = alt.Scale(zero=True)
     return alt.layer(
         _zero(),
@@ -554,9 +554,9 @@ def _say_alignment(rows: list[Row], options: Options) -> str:
     means, single = _of(rows, row_kind="mean"), _of(rows, row_kind="conversation")
     return (
         "Who adapts to whom: words that an agent says for the first time after its"
-        " partner said them, per hundred words of its own; A's rate less B's, below 0"
-        " where B takes over more. B speaks second in each turn and so always has one"
-        " message more to take words from: compare groups with each other, not with 0."
+        " partner said them, per hundred words of its own; A's rate minus B's, below 0"
+        " where B adopts more. B speaks second in each turn and so always has one more"
+        " message to adopt words from: compare groups with each other, not with 0."
         f" Means (squares) with {INTERVALS}."
         f" {_single(single, 'Circles are single conversations.')} Conversations by"
         f" {options.group_name}: {_per_group(means, 'group_name')}. {ONE_VALUE}"
@@ -625,7 +625,7 @@ def _say_style(rows: list[Row], _options: Options) -> str:
     return (
         "Messages of each agent over turns: words, lexical diversity (moving-average"
         " type-token ratio of the last 50 words or more), share of characters that are"
-        " symbols, and likeness to the partner's last message. Means and"
+        " symbols, and similarity to the partner's last message. Means and"
         f" {INTERVALS} (bands, {CUT}). {_range(own)} {ONE_VALUE} {TURNS}"
     )
 
@@ -716,9 +716,9 @@ def _say_start_and_end(rows: list[Row], options: Options) -> str:
     )
     return (
         "Mean of the first three and of the last three turns of conversations with six"
-        f" turns or more: means (squares) with {INTERVALS}. Above each panel the mean"
-        " change within conversations, with its interval; it is paired, and so"
-        " narrower than the two beside each other suggest."
+        f" turns or more: means (squares) with {INTERVALS}. Above each panel: the mean"
+        " change within conversations, with its interval; it is paired, and therefore"
+        " narrower than the two separate intervals suggest."
         f" {_single(single, 'Thin lines are single conversations.')}"
         f" Conversations: {counts}. Words and diversity are means of both agents."
         f" {ONE_VALUE} {TURNS}"
@@ -963,7 +963,7 @@ FIGURES: dict[str, Kind] = {
         _say_convergence,
     ),
     "convergence-each": Kind(
-        "Convergence of each conversation in a panel of its own",
+        "Convergence of each conversation in its own panel",
         figure_queries.CONVERGENCE_EACH,
         "complete turns that have a score",
         _draw_each,
@@ -998,7 +998,7 @@ FIGURES: dict[str, Kind] = {
         _say_vocabulary,
     ),
     "style": Kind(
-        "Length, diversity, symbols and likeness over turns, by agent",
+        "Length, diversity, symbols and similarity over turns, by agent",
         figure_queries.STYLE,
         "messages of complete turns",
         _draw_style,
@@ -1007,19 +1007,19 @@ FIGURES: dict[str, Kind] = {
     "words": Kind(
         "The words that spread from one agent to the other most often",
         figure_queries.WORDS,
-        "words that one agent took over from the other",
+        "words that one agent adopted from the other",
         _draw_words,
         _say_words,
     ),
     "alignment": Kind(
-        "Who adapts to whom: how much more A takes over from B than B from A",
+        "Who adapts to whom: how much more A adopts from B than B from A",
         figure_queries.ALIGNMENT,
         "complete turns with words",
         _draw_alignment,
         _say_alignment,
     ),
     "patterns": Kind(
-        "Since which turn conversations go in circles or fall silent, and more",
+        "When conversations loop, fall silent, or show other patterns",
         figure_queries.PATTERNS,
         "conversations with a complete turn",
         _draw_patterns,

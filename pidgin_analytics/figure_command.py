@@ -29,13 +29,13 @@ Examples:
     short_help="Draw a figure for a paper: SVG, PDF or PNG.", epilog=EXAMPLES
 )
 @click.argument("name", required=False)
-@click.option("--list", "is_list", is_flag=True, help="Say which figures there are.")
+@click.option("--list", "is_list", is_flag=True, help="List the figures.")
 @click.option(
     "--experiment",
     "experiments",
     multiple=True,
     metavar="ID",
-    help="Only this one, by id or name; may be given more than once.",
+    help="Only this experiment, by id or name; can be repeated.",
 )
 @click.option(
     "-o",
@@ -48,36 +48,36 @@ Examples:
     "--data",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where the rows behind it go, as CSV.",
+    help="A CSV file for the rows behind the figure.",
 )
 @click.option(
     "--caption",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where the caption goes; it is shown in any case.",
+    help="A file for the caption, which is also printed.",
 )
 @click.option(
     "--width",
     type=click.Choice(["single", "double"]),
     default="single",
     show_default=True,
-    help="A column of a journal (3.35 in), or the page (7 in).",
+    help="The width of a journal column (3.35 in), or of the page (7 in).",
 )
 @click.option(
     "--score",
     type=click.Choice(["balanced", "recorded"]),
     default="balanced",
     show_default=True,
-    help="Of convergence: the one that compares across runs, or Pidgin's own.",
+    help="The score that is comparable across runs, or the one that Pidgin logged.",
 )
 @click.option(
     "--by",
     type=click.Choice(["experiment", "models"]),
     default="experiment",
     show_default=True,
-    help="What comparison, difference and alignment set side by side.",
+    help="What comparison, difference and alignment compare.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
 def figure(
     name: str | None,
     is_list: bool,
@@ -90,9 +90,9 @@ def figure(
     by: Grouping,
     overwrite: bool,
 ) -> None:
-    """Draw a figure for a paper, of all experiments or of some.
+    """Draw a figure for a paper, from all experiments or some of them.
 
-    The caption says what is shown, of how many conversations, and how sure it is.
+    The caption says what is shown, from how many conversations, and how certain it is.
     """
     # Late, because charts take a second to load, and that module takes this command in.
     from pidgin_analytics import figures
@@ -102,7 +102,7 @@ def figure(
             say(f"{known:18}{kind.title}")
         return
     if name is None or output is None:
-        raise click.UsageError("Say which figure, and with -o where it goes.")
+        raise click.UsageError("Name a figure, and the output file with -o.")
     file_format = output.suffix.removeprefix(".").lower()
     if file_format not in figures.FORMATS:
         raise click.UsageError(
@@ -110,7 +110,7 @@ def figure(
         )
     wanted = [path for path in (output, data, caption) if path is not None]
     if len({path.absolute() for path in wanted}) < len(wanted):
-        raise click.UsageError("Give each file a name of its own.")
+        raise click.UsageError("Give each file a different name.")
     for path in wanted:
         if path.is_dir() or (os.path.lexists(path) and not overwrite):
             hint = "" if path.is_dir() else "; --overwrite replaces it"
@@ -130,7 +130,7 @@ def figure(
         raise click.ClickException(printable(str(error))) from error
     except duckdb.CatalogException as error:
         raise click.ClickException(
-            "This warehouse was built before there were figures; run `dbt build`."
+            "This warehouse was built by a version without figures; run `dbt build`."
         ) from error
     except (duckdb.Error, OSError) as error:
         reason = str(error).splitlines()[0]

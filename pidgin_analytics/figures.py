@@ -120,7 +120,8 @@ class Figure:
             case "png":
                 return bytes(vl_convert.svg_to_png(svg, scale=1, ppi=DOTS_PER_INCH))
         raise FigureError(
-            f"A figure is a file of {', '.join(FORMATS)}, not {file_format or 'none'}."
+            f"A figure can be saved as {', '.join(FORMATS)},"
+            f" not {file_format or 'none'}."
         )
 
     def _repr_html_(self) -> str:

@@ -41,21 +41,21 @@ def builder(place: lake.Lake) -> Iterator[lake.Builder]:
         yield one
 
 
-@click.command(short_help="Compact a lake, and let go of old snapshots.")
+@click.command(short_help="Compact a lake, and remove old snapshots.")
 @click.option(
     "--keep-days",
     type=click.FloatRange(min=0),
     metavar="DAYS",
     default=7,
     show_default=True,
-    help="Days for which published snapshots stay readable.",
+    help="Days that published snapshots stay readable.",
 )
 def clean_lake(keep_days: float) -> None:
-    """Compact the files of a lake, and let go of the snapshots of older builds.
+    """Compact the files of a lake, and remove the snapshots of older builds.
 
-    What is published stays as it is, and so does what was published in the last days.
-    Files that no snapshot needs any more are deleted an hour later, by the next
-    cleaning.
+    The published snapshot stays, and so do those published in the last days. Files
+    that no snapshot needs any more are deleted by the next cleaning, an hour later or
+    more.
 
     \b
     Example:
@@ -70,7 +70,7 @@ def clean_lake(keep_days: float) -> None:
     ):
         cleaned = lake_maintenance.clean(one, keep_days)
     say(
-        f"{counted(cleaned.snapshots, 'snapshot')} of builds let go,"
+        f"{counted(cleaned.snapshots, 'snapshot')} of builds removed,"
         f" {cleaned.kept} of published states kept;"
         f" {counted(cleaned.files, 'file')} deleted."
     )
@@ -81,8 +81,8 @@ def move_to_lake() -> None:
     """Copy the warehouse PIDGIN_WAREHOUSE into the lake of the environment.
 
     What was read is copied, the tables are built there, and all tables are compared
-    with those of the file. The file stays; set PIDGIN_TARGET=lake to go on with the
-    lake.
+    with those of the file. The file stays; set PIDGIN_TARGET=lake to continue with
+    the lake.
 
     \b
     Example:
@@ -103,7 +103,7 @@ def move_to_lake() -> None:
 def move_to_file() -> None:
     """Copy the lake of the environment into the warehouse PIDGIN_WAREHOUSE.
 
-    As move-to-lake, the other way round. The lake stays.
+    Like move-to-lake, in the other direction. The lake stays.
 
     \b
     Example:

@@ -26,13 +26,13 @@ Example:
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where it goes; by default the experiment's id, here.",
+    help="The notebook file; by default named after the experiment's id.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 def notebook(experiment: str, output: Path | None, overwrite: bool) -> None:
-    """Write a Jupyter notebook of an experiment, which is named by its id or name.
+    """Write a Jupyter notebook for an experiment, given by id or name.
 
-    It asks the warehouse each time it is run, and shows tables and figures.
+    The notebook queries the warehouse each time it runs, and shows tables and figures.
     """
     # Late, because charts take a second to load, and that module takes this command in.
     from pidgin_analytics import notebooks

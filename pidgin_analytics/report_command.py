@@ -16,13 +16,13 @@ from pidgin_analytics.progress import shown_progress
 from pidgin_analytics.warehouse import Warehouse, WarehouseError
 
 
-@click.command(short_help="Write a page to look at: curves, tables, transcripts.")
+@click.command(short_help="Write an HTML report: curves, tables, transcripts.")
 @click.option(
     "--experiment",
     "experiments",
     multiple=True,
     metavar="ID",
-    help="Only this one, by id or name; may be given more than once.",
+    help="Only this experiment, by id or name; can be repeated.",
 )
 @click.option(
     "-o",
@@ -31,18 +31,20 @@ from pidgin_analytics.warehouse import Warehouse, WarehouseError
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("report.html"),
     show_default=True,
-    help="The page. A longer report has a folder of texts beside it.",
+    help="The HTML file. Large reports also get a folder of texts beside it.",
 )
-@click.option("--no-transcripts", is_flag=True, help="Leave out what was said.")
+@click.option("--no-transcripts", is_flag=True, help="Leave out the messages.")
 @click.option(
     "--inline-megabytes",
     type=click.FloatRange(min=0),
     default=reports.INLINE_BYTES / 1e6,
     show_default=True,
-    help="Up to so much text is in the page itself, more is in files beside it.",
+    help="Store up to this much text in the page; larger texts go to files beside it.",
 )
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option("--json", "as_json", is_flag=True, help="Say as JSON what was written.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Report as JSON what was written."
+)
 def report(
     experiments: tuple[str, ...],
     path: Path,
@@ -51,7 +53,7 @@ def report(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Write a report of experiments as one page, that opens without a network.
+    """Write a report of experiments as one HTML page that needs no network.
 
     \b
     Examples:

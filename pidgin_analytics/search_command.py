@@ -46,9 +46,11 @@ def _moment(
 
 @click.command(short_help="Find messages by their words.")
 @click.argument("query")
-@click.option("--experiment", metavar="ID", help="Only this one, by id or name.")
+@click.option("--experiment", metavar="ID", help="Only this experiment, by id or name.")
 @click.option("--model", metavar="NAME", help="Only what this model said.")
-@click.option("--agent", type=click.Choice(["a", "b"]), help="Only what this one said.")
+@click.option(
+    "--agent", type=click.Choice(["a", "b"]), help="Only what this agent said."
+)
 @click.option(
     "--turns",
     callback=_turns,
@@ -57,14 +59,14 @@ def _moment(
     help="Only these turns; also 3.. and ..9. Counted from 0.",
 )
 @click.option(
-    "--since", callback=_moment, metavar="DAY", help="Only what was said from then on."
+    "--since", callback=_moment, metavar="DAY", help="Only what was said since then."
 )
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     default=10,
     show_default=True,
-    help="How many at most.",
+    help="Maximum number of hits.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON instead of text.")
 def search(
@@ -79,8 +81,8 @@ def search(
 ) -> None:
     """Find messages and thinking by their words, best first.
 
-    QUERY holds words in any order, "phrases", -without and prefix*. In a shell put all
-    of it into quotes.
+    QUERY holds words in any order, "phrases", -excluded words and prefix*. Quote the
+    whole query in a shell.
 
     \b
     Examples:
@@ -88,7 +90,7 @@ def search(
       pidgin-analytics search farewell --agent b --turns 10.. --limit 50
     """
     if not re.search(r"\w", query):
-        raise click.UsageError("Say which words to look for.")
+        raise click.UsageError("Name the words to look for.")
     is_bold = not as_json and sys.stdout.isatty()
     try:
         with Warehouse() as warehouse, warehouse.snapshot() as snapshot:
@@ -107,7 +109,7 @@ def search(
         raise click.ClickException(printable(str(error))) from error
     except duckdb.CatalogException as error:
         raise click.ClickException(
-            "This warehouse was built before there was a search; run `dbt build`."
+            "This warehouse was built by a version without search; run `dbt build`."
         ) from error
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
@@ -119,7 +121,7 @@ def search(
         say(f"{rank}. {_heading(hit)}")
         click.echo(f"   {_marked(hit['snippet'] or '', is_bold=is_bold)}")
     if len(hits) == limit:
-        say(f"The best {counted(limit, 'hit')}; --limit brings more.")
+        say(f"The best {counted(limit, 'hit')}; --limit shows more.")
     if not hits:
         filters = (experiment, model, agent, *turns, since)
         where = " where you look" if any(one is not None for one in filters) else ""

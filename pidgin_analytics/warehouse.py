@@ -1,9 +1,8 @@
-"""Reads the warehouse from Python, also while builds publish new states of it.
+"""Reads the warehouse from Python, also while builds publish new states.
 
-A green build puts a new file in the place of the old one, or publishes a new snapshot
-of the lake. Whoever has the old one open keeps it, so each query looks first whether it
-is still the newest, and opens the new one if not. A state that nobody uses any more is
-closed.
+A successful build replaces the file, or publishes a new snapshot of the lake. Readers
+who have the old one open keep it, so each query first checks whether it is still the
+newest, and opens the new one if not. A state that nobody uses any more is closed.
 """
 
 from __future__ import annotations
@@ -575,12 +574,12 @@ class _Reader:
 
         Args:
             sql: One SELECT (or FROM, WITH, DESCRIBE, SUMMARIZE, SHOW).
-            parameters: What stands for `?`, in order, or for `$name`, by name. They are
+            parameters: Values for `?`, in order, or for `$name`, by name. They are
                 bound and never become SQL.
 
         Returns:
             One dict per row: values by the name of their column, in the query's order.
-            Moments are datetimes in UTC; NULL is None.
+            Timestamps are datetimes in UTC; NULL is None.
 
         Raises:
             WarehouseError: the warehouse is closed, missing or no DuckDB database, the
@@ -590,11 +589,11 @@ class _Reader:
         return self._read(_rows, sql, parameters)
 
     def arrow(self, sql: str, parameters: Parameters = None) -> pa.Table:
-        """Return the rows of a query as one Arrow table. Else as ``fetch``."""
+        """Return the rows of a query as one Arrow table. Otherwise like ``fetch``."""
         return self._read(_arrow, sql, parameters)
 
     def polars(self, sql: str, parameters: Parameters = None) -> pl.DataFrame:
-        """Return the rows of a query as a Polars frame. Else as ``fetch``.
+        """Return the rows of a query as a Polars frame. Otherwise like ``fetch``.
 
         Raises:
             WarehouseError: also where polars is not installed.
@@ -603,7 +602,7 @@ class _Reader:
         return self._read(_polars, sql, parameters)
 
     def pandas(self, sql: str, parameters: Parameters = None) -> pd.DataFrame:
-        """Return the rows of a query as a pandas frame. Else as ``fetch``.
+        """Return the rows of a query as a pandas frame. Otherwise like ``fetch``.
 
         Raises:
             WarehouseError: also where pandas is not installed.
@@ -640,7 +639,7 @@ class _Reader:
             experiment_id: Only those of one experiment.
 
         Returns:
-            One row per conversation, by experiment, start and id.
+            One row per conversation, sorted by experiment, start and id.
         """
         return self.fetch(CONVERSATIONS, {"experiment_id": experiment_id})
 
@@ -654,7 +653,7 @@ class _Reader:
             experiment_id: Only those of one experiment.
 
         Returns:
-            One row per complete turn, by experiment, conversation and number.
+            One row per complete turn, sorted by experiment, conversation and number.
         """
         return self.fetch(
             TURNS,
@@ -665,7 +664,7 @@ class _Reader:
         """Return the rows of ``experiment_dashboard``, as ``fetch`` does.
 
         Returns:
-            One row per experiment, by its time of creation and id.
+            One row per experiment, sorted by creation time and id.
         """
         return self.fetch(DASHBOARD)
 
@@ -691,8 +690,8 @@ class _Reader:
             agent: Only ``agent_a`` or ``agent_b``.
             turns: First and last turn, counted from 0; None for any.
             since: Only what was said at or after this moment.
-            limit: How many at most; None for all.
-            marks: What stands before and behind a word in ``snippet``.
+            limit: Maximum number of hits; None for all.
+            marks: Text before and after a found word in ``snippet``.
 
         Returns:
             One row per text: ids and name of the experiment, turn, agent and its model,
@@ -700,7 +699,7 @@ class _Reader:
 
         Raises:
             WarehouseError: as ``fetch`` does, or the limit is negative.
-            duckdb.Error: the warehouse was built before there was a search.
+            duckdb.Error: the warehouse was built by a version without search.
         """
         return self.fetch(
             SEARCH,
@@ -708,9 +707,9 @@ class _Reader:
         )
 
     def near_words(self, query: str) -> dict[str, list[str]]:
-        """Return which words of a query no text holds, each with the nearest that are.
+        """Return the words of a query that no text holds, with the nearest that exist.
 
-        Near is what differs in one letter, or two in words of five and more.
+        Words are near if they differ in one letter, or two from five letters on.
         """
         rows = self.fetch(NEAR_WORDS, _asked_words(query))
         return {row["word"]: row["near_words"] for row in rows}
@@ -777,7 +776,7 @@ class Warehouse(_Reader):
         self.close()
 
     def close(self) -> None:
-        """Take no more queries. Those that run elsewhere end as if nothing happened."""
+        """Take no more queries. Those that run in other threads still finish."""
         with self._lock:
             self._is_closed = True
             if self._opened is not None:
@@ -808,10 +807,10 @@ class Warehouse(_Reader):
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """Hold one state for several queries, whatever is published meanwhile.
+        """Hold one state for several queries, even if another one is published.
 
         Yields:
-            What the warehouse can be asked, of this state; ``state`` says which.
+            An object with the methods of the warehouse, for this state (``state``).
 
         Raises:
             WarehouseError: the warehouse is closed, missing or no DuckDB database.
@@ -919,7 +918,7 @@ class _AsyncReader:
         return await self._read(_rows, sql, parameters)
 
     async def arrow(self, sql: str, parameters: Parameters = None) -> pa.Table:
-        """Return the rows of a query as one Arrow table. Else as ``fetch``."""
+        """Return the rows of a query as one Arrow table. Otherwise like ``fetch``."""
         return await self._read(_arrow, sql, parameters)
 
     async def polars(self, sql: str, parameters: Parameters = None) -> pl.DataFrame:
@@ -1048,10 +1047,10 @@ class AsyncWarehouse(_AsyncReader):
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSnapshot]:
-        """Hold one state for several queries, whatever is published meanwhile.
+        """Hold one state for several queries, even if another one is published.
 
         Yields:
-            What the warehouse can be asked, of this state; ``state`` says which.
+            An object with the methods of the warehouse, for this state (``state``).
 
         Raises:
             WarehouseError: the warehouse is closed, missing or no DuckDB database.
@@ -1067,7 +1066,7 @@ class AsyncWarehouse(_AsyncReader):
         """Wait for new states, from the call on.
 
         To miss none, call it before the first query. Of states that were published in
-        quick succession only the last is told. It ends when the warehouse is closed.
+        quick succession only the last is returned. Closing the warehouse ends it.
 
         Args:
             every: Seconds between two looks.

@@ -163,7 +163,7 @@ def _only_one_of_lake() -> Iterator[None]:
         raise WatchError(str(error)) from error
     with contextlib.closing(lock):
         if not lock.take():
-            raise WatchError(f"{lock.owner()} watches {place} already.")
+            raise WatchError(f"{lock.owner()} is already watching {place}.")
         yield
 
 
@@ -180,7 +180,7 @@ def _only_one_of_file(warehouse: Path) -> Iterator[None]:
             file.seek(0)
             owner = file.read().strip() or "another one"
             raise WatchError(
-                f"Process {owner} watches the warehouse {warehouse} already."
+                f"Process {owner} is already watching the warehouse {warehouse}."
             ) from None
         except OSError as error:
             raise WatchError(

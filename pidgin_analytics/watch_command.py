@@ -18,18 +18,18 @@ from pidgin_analytics.printing import printable
     default=60,
     show_default=True,
     metavar="SECONDS",
-    help="Between two refreshes, when files change and no conversation ends.",
+    help="Time between refreshes when files change but no conversation ends.",
 )
-@click.option("--once", is_flag=True, help="Refresh once and end, as for cron.")
+@click.option("--once", is_flag=True, help="Refresh once and exit, for cron.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print events as JSON, one a line."
+    "--json", "as_json", is_flag=True, help="Print events as JSON, one per line."
 )
 def watch(interval: int, once: bool, as_json: bool) -> None:
     """Keep the warehouse up to date while experiments run.
 
     Refreshes at once when a conversation ends, and every --interval seconds if a file
-    changed. Shows what runs; prints plain lines where there is no terminal. Ctrl-C
-    ends it.
+    changed. Shows running conversations; prints plain lines if there is no
+    terminal. Press Ctrl-C to stop.
 
     \b
     Examples:

@@ -182,8 +182,8 @@ def in_words(event: Event) -> str | None:
             if event.interval is None:
                 return f"Reading {event.output_dir} into {event.warehouse}."
             return (
-                f"Watching {event.output_dir} for {event.warehouse}: refreshes when a"
-                f" conversation ends, else every {event.interval:g} seconds if a file"
+                f"Watching {event.output_dir} for {event.warehouse}: refreshing when a"
+                f" conversation ends, or every {event.interval:g} seconds if a file"
                 " changed."
             )
         case Refreshing():
@@ -192,20 +192,20 @@ def in_words(event: Event) -> str | None:
             return _refreshed_in_words(event)
         case Failed():
             return (
-                f"Failed after {event.seconds:.1f} s: {event.error} What is published"
-                f" stays; next try at {_clock(event.next_refresh)}."
+                f"Failed after {event.seconds:.1f} s: {event.error} The published"
+                f" warehouse stays; next try at {_clock(event.next_refresh)}."
             )
         case Waiting():
             return None
         case Stopped():
             if event.published_at is None:
                 return "Stopped. Nothing is published yet."
-            return f"Stopped. What is published is of {_moment(event.published_at)}."
+            return f"Stopped. Last published at {_moment(event.published_at)}."
 
 
 def _why(event: Refreshing) -> str:
     reason = {
-        "first": "to begin with",
+        "first": "first refresh",
         "ended": "a conversation ended",
         "failed before": "the last one failed",
     }.get(event.reason)
@@ -375,13 +375,13 @@ class LiveDisplay:
         match self._now:
             case Refreshing() as event:
                 seconds = time.monotonic() - self._since
-                return f"runs for {seconds:.0f} s: {event.note or _why(event)}"
+                return f"running for {seconds:.0f} s: {event.note or _why(event)}"
             case Waiting(next_refresh=datetime() as moment) as event:
                 seconds = max(0, (moment - datetime.now(UTC)).total_seconds())
                 changed = counted(event.changed_files, "file")
-                return f"in {seconds:.0f} s, {changed} changed; Ctrl-C ends"
+                return f"in {seconds:.0f} s, {changed} changed; Ctrl-C to stop"
             case Waiting():
-                return "when a file changes; Ctrl-C ends"
+                return "when a file changes; Ctrl-C to stop"
         return "soon"
 
 

@@ -3,7 +3,7 @@
     starts_with({{ path }}, {{ sql_string(pidgin_output_dir().rstrip('/') ~ '/') }})
 {%- endmacro %}
 
-{#- The place of an event in its log: one number that puts lines, and parts of a line, in order. -#}
+{#- Position of an event in its log: one number that puts lines, and parts of a line, in order. -#}
 {% macro line_position(line_number, line_part) -%}
     {{ line_number }} * 1000 + {{ line_part }}
 {%- endmacro %}

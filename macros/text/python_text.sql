@@ -81,7 +81,7 @@
     )
 {%- endmacro %}
 
-{#- str.split: what white space separates, of a spaced_text. -#}
+{#- str.split: the whitespace tokens of a spaced_text. -#}
 {% macro spaced_words(spaced_text) -%}
     list_filter(string_split({{ spaced_text }}, ' '), lambda word: word != '')
 {%- endmacro %}

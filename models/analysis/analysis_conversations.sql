@@ -172,7 +172,7 @@ select
     message_totals.median_response_time_ms_a,
     message_totals.median_response_time_ms_b,
 
-    -- the live score, as recorded and computed anew with the balanced profile
+    -- the live score, as recorded and recomputed with the balanced profile
     conversations.final_convergence,
     conversations.peak_convergence,
     conversations.ended_on_placeholders,
@@ -182,7 +182,7 @@ select
     conversation_patterns.mean_convergence_balanced,
     conversation_patterns.convergence_velocity,
 
-    -- alignment, beyond what shuffled partners share
+    -- alignment, beyond the permutation baseline
     conversation_patterns.first_half_alignment,
     conversation_patterns.first_half_baseline,
     conversation_patterns.second_half_alignment,

@@ -80,7 +80,7 @@ select
     {% for condition in conversation_conditions() -%}
         conversations.{{ condition }},
     {% endfor %}
-    -- the live score, as recorded and computed anew
+    -- the live score, as recorded and recomputed
     turns.convergence_score,
     rolling_convergence.delta,
     rolling_convergence.rolling_avg_5,

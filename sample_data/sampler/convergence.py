@@ -37,15 +37,15 @@ def live_score(exchanges: Sequence[Exchange]) -> float:
     recent = exchanges[-WINDOW_TURNS:]
     side_a = [_cleaned(text) for text, _ in recent]
     side_b = [_cleaned(text) for _, text in recent]
-    content = _content_likeness(side_a[-1].lower(), side_b[-1].lower())
+    content = _content_similarity(side_a[-1].lower(), side_b[-1].lower())
     if content > NEAR_IDENTICAL:
         return round(content, 2)
     parts = {
         "content": content,
         "length": _ratio(_total_length(side_a), _total_length(side_b)),
         "sentences": _ratio(_sentence_count(side_a), _sentence_count(side_b)),
-        "structure": _mean_likeness(_structure(side_a), _structure(side_b)),
-        "punctuation": _mean_likeness(_punctuation(side_a), _punctuation(side_b)),
+        "structure": _mean_similarity(_structure(side_a), _structure(side_b)),
+        "punctuation": _mean_similarity(_punctuation(side_a), _punctuation(side_b)),
     }
     return round(sum(WEIGHTS[name] * value for name, value in parts.items()), 2)
 
@@ -55,7 +55,7 @@ def _cleaned(text: str) -> str:
     return SPARE_BLANK_LINES.sub("\n\n", unlabelled).strip()
 
 
-def _content_likeness(text_a: str, text_b: str) -> float:
+def _content_similarity(text_a: str, text_b: str) -> float:
     """Compare the two newest messages; the older ones have no part in it."""
     if text_a == text_b:
         return 1.0
@@ -75,7 +75,7 @@ def _ratio(a: float, b: float) -> float:
     return min(a, b) / max(a, b) if a and b else 0.0
 
 
-def _mean_likeness(features_a: list[float], features_b: list[float]) -> float:
+def _mean_similarity(features_a: list[float], features_b: list[float]) -> float:
     """Average the ratios; a feature that neither side shows counts as agreement."""
     ratios = [
         _ratio(a, b) if a or b else 1.0

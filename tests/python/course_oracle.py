@@ -453,7 +453,7 @@ def symbol_turns(spoken: Iterable[int], messages: Messages) -> Values:
 
 
 def alignments(spoken: Sequence[Values]) -> Values:
-    """Compare the halves of a conversation, each with its shuffled partners."""
+    """Compare the halves of a conversation, each with its permutation baseline."""
     middle = len(spoken) // 2
     row: Values = {"alignment_gain": None}
     beyond = []

@@ -499,21 +499,21 @@ def _names(columns: set[str]) -> str:
 def _verdict(query: Query, found: Comparison) -> str:
     """Say in a few words how the two answers compare."""
     if query.fails_here:
-        return f"neither: {query.fails}"
+        return f"fails in both: {query.fails}"
     if query.fails:
-        return f"not there: {query.fails}"
+        return f"fails there: {query.fails}"
     parts = []
     if query.surplus:
         parts.append(f"{found.only_here:,} more rows here: {query.surplus}")
     if found.changed:
-        parts.append(f"other values in {_names(found.changed)}")
+        parts.append(f"different values in {_names(found.changed)}")
     if found.withheld:
         parts.append(
             f"NULL here for error placeholders in {_number(found.withheld, 'column')}"
         )
     if found.filled:
-        parts.append(f"values here in {_number(found.filled, 'empty column')} of there")
-    return "equal but for " + "; ".join(parts) if parts else "equal"
+        parts.append(f"values here and none there in {_number(found.filled, 'column')}")
+    return "equal except: " + "; ".join(parts) if parts else "equal"
 
 
 def _number(things: set[str], name: str) -> str:
@@ -562,9 +562,9 @@ def _measured(
         "",
         "### In its notebooks",
         "",
-        "A cell that finds no data does nothing, and has run.",
+        "A cell that finds no data does nothing and counts as run.",
         "",
-        "| Cell | Here | With Pidgin's own loading | That mended |",
+        "| Cell | Here | With Pidgin's own loading | With that repaired |",
         "|---|---|---|---|",
     ]
     for name in there:

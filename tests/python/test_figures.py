@@ -694,7 +694,7 @@ def test_many_conversations_are_not_drawn_singly(
         made = figure(warehouse, name, SOME)
         assert not rows_of(made, row_kind="conversation")
         assert rows_of(made, row_kind="mean")
-        assert "are not drawn singly" in made.caption
+        assert "are not drawn individually" in made.caption
     monkeypatch.setattr(figures, "PANELS", 2)
     made = figure(warehouse, "convergence-each", SOME)
     assert made.data["panel"].nunique() == 2

@@ -508,7 +508,7 @@ def test_cleaning_changes_nothing_that_can_be_read(built: LakeProject) -> None:
 
     cleaned = built.run("clean-lake", "--keep-days", "1")
     assert cleaned.returncode == 0, cleaned.stderr
-    assert "of builds let go" in cleaned.stdout
+    assert "of builds removed" in cleaned.stdout
     assert [at_snapshot(built, one.snapshot_id) for one in (older, published)] == states
     assert as_published(built) == states[1]
     assert as_published(past) == pasts

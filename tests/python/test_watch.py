@@ -255,7 +255,7 @@ def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
         "Waiting up to 60 seconds: process 8",
         "Refreshed in 2.0 s, published. Read 100 lines, 50 per second."
         " 2 conversations (1 running), 3 turns, 6 messages, 4 rejected lines.",
-        "Stopped. What is published is of ",
+        "Stopped. Last published at ",
     ):
         assert part in said
 
@@ -377,7 +377,9 @@ def test_one_watch_for_each_warehouse(place: Path) -> None:
     with watch.only_one(place / "pidgin.duckdb"):
         result = CliRunner().invoke(main, ["watch", "--once"])
         assert result.exit_code == 1
-        assert f"Process {os.getpid()} watches the warehouse" in result.output
+        assert (
+            f"Process {os.getpid()} is already watching the warehouse" in result.output
+        )
     assert CliRunner().invoke(main, ["watch", "--once"]).exit_code == 0
 
 
@@ -492,7 +494,7 @@ def test_a_watch(project: ProjectMaker, tmp_path: Path) -> None:
         with watching(made, "--once") as other:
             assert other.wait(TIMEOUT) == 1
         said = (made.home / "events").read_text()
-        refusal = f"Error: Process {process.pid} watches the warehouse"
+        refusal = f"Error: Process {process.pid} is already watching the warehouse"
         assert refusal in said
         (made.home / "events").write_text("")
 

@@ -317,7 +317,7 @@ pattern_turns as (
 
 ),
 
--- Turns in a row have the same difference between their place and their place among those
+-- Turns in a row have the same difference between their position and their position among those
 -- that hold.
 pattern_runs as (
 
@@ -450,8 +450,9 @@ topics as (
 
 ),
 
--- The shuffled partner: in each half of a conversation, every message of A is also compared
--- with the message of B half of that half away. Topic and manner stay, the answer goes.
+-- The permutation baseline: in each half of a conversation, every message of A is also compared
+-- with the message of B half of that half away. Topic and manner are kept, but the messages do
+-- not answer each other.
 halves as (
 
     select

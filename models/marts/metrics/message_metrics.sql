@@ -250,7 +250,7 @@ counts as (
         len(tokens) as word_count,
         len(word_occurrences) as vocabulary_size,
         -- Pieces between runs of sentence marks that hold more than white space. Words here
-        -- are what white space separates, as in Pidgin's structural similarity.
+        -- are whitespace tokens, as in Pidgin's structural similarity.
         list_transform(
             regexp_extract_all(spaced_content, '{{ sentence_pattern() }}'),
             lambda sentence: {{ spaced_word_count('sentence') }}

@@ -390,7 +390,7 @@ select
     is_spoken,
     completed_at as timestamp,
 
-    -- the live score, as recorded and computed anew
+    -- the live score, as recorded and recomputed
     convergence_score,
     legacy_convergence_score,
     convergence_balanced,
