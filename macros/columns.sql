@@ -63,7 +63,7 @@
         {%- for column in number_metrics(taken.model) -%}
             {%- set name = taken.get('prefix', '') ~ column.name -%}
             {%- set about = taken.about ~ ': ' if taken.about else '' -%}
-            {%- set null_when = [column.meta.null_when, taken.null_when] | select | join(', and ') -%}
+            {%- set null_when = [column.meta.null_when, taken.null_when] | select | join('; also ') -%}
             {%- do columns.update({name: dict(
                 column,
                 name = name,

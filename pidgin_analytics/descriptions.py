@@ -92,7 +92,7 @@ def all_columns(
             if "source" not in facts or column["data_type"] not in NUMBERS:
                 continue
             conditions = filter(None, (facts.get("null_when"), taken.get("null_when")))
-            facts["null_when"] = ", and ".join(conditions)
+            facts["null_when"] = "; also ".join(conditions)
             name = taken.get("prefix", "") + column["name"]
             found[name] = {
                 "name": name,

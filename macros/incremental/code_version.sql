@@ -32,7 +32,10 @@
 {#- How marts are computed from what was read. -#}
 {% macro computing_version() -%}
     {{ code_version(
-        ['models/intermediate/**/*.sql', 'models/marts/**/*.sql', 'macros/**/*.sql'],
+        [
+            'models/staging/archive/*.sql', 'models/intermediate/**/*.sql', 'models/marts/**/*.sql',
+            'macros/**/*.sql'
+        ],
         settings = 'with zlib' if has_plugin() else 'without zlib'
     ) }}
 {%- endmacro %}

@@ -470,7 +470,7 @@ def alignments(spoken: Sequence[Values]) -> Values:
 
 def shuffled_alignment(half: Sequence[Values]) -> float | None:
     """Give each message of A the answer that stands half of the half further on."""
-    if len(half) < 2:
+    if len(half) < 3:
         return None
     away = len(half) // 2
     overlaps = []

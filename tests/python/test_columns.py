@@ -86,6 +86,8 @@ def test_facts_are_of_known_kinds() -> None:
     count = 0
     for _, relation in relations():
         for column in relation["columns"]:
+            is_whole = column.get("data_type") in ("integer", "bigint")
+            assert not (is_whole and facts_of(column).get("unit") == "ratio"), column
             for fact, value in facts_of(column).items():
                 place = (relation["name"], column["name"], fact)
                 assert isinstance(value, FACTS[fact]), place

@@ -474,8 +474,9 @@ shuffled_places as (
 
     select
         *,
-        -- A half of one turn has no other partner.
-        if(half_length > 1, (place_in_half + half_length // 2) % half_length, null)
+        -- A half of one turn has no other partner; in one of two, A's second message would meet the
+        -- message of B that it answers.
+        if(half_length > 2, (place_in_half + half_length // 2) % half_length, null)
             as shuffled_place
 
     from halves
