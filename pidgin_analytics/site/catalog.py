@@ -22,6 +22,8 @@ SECTIONS = {
     "sources": "Sources",
 }
 PUBLIC = ("analysis", "marts", "functions", "compat")
+# What a relation is by how it is materialized; the rest are tables.
+KINDS = {"view": "view", "table_function": "function"}
 
 # What a value is in, by its type, where `meta` names no unit.
 UNITS = {
@@ -283,11 +285,11 @@ def _relation(node: Json, declared: Mapping[str, list[Json]]) -> Relation:
         section, schema = "sources", node["source_name"]
     elif kind == "seed":
         section = "seeds"
-    elif materialized == "table_function":
-        section, kind = "functions", "function"
     else:
-        kind = "view" if materialized == "view" else "table"
+        kind = KINDS.get(materialized, "table")
         section = "intermediate" if node["name"].startswith("int_") else folder
+        if kind == "function" and section == "marts":
+            section = "functions"
     return Relation(
         unique_id=node["unique_id"],
         name=node["name"],

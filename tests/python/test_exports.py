@@ -657,7 +657,7 @@ def test_command(built: Project, tmp_path: Path) -> None:
     ("arguments", "code", "says"),
     [
         (["mesages"], 1, "There is no table mesages; did you mean messages"),
-        (["zzz"], 1, "There is no table zzz; there are conversation_patterns, "),
+        (["zzz"], 1, "There is no table zzz; there are archive_candidates, "),
         (["../messages"], 1, "There is no table ../messages"),
         (["staging.stg_pidgin__event_lines"], 1, "There is no table staging"),
         (

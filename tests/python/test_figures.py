@@ -778,10 +778,10 @@ def test_refusals(
 def test_refusals_of_files(built: Project, tmp_path: Path) -> None:
     """A format that is not there, one file for two things, a folder."""
     for arguments, says in (
-        ([], "Say which figure"),
-        (["convergence"], "Say which figure"),
+        ([], "Name a figure"),
+        (["convergence"], "Name a figure"),
         (["convergence", "-o", "f.jpg"], "ends with .svg, .pdf, .png."),
-        (["convergence", "-o", "f.svg", "--data", "f.svg"], "a name of its own"),
+        (["convergence", "-o", "f.svg", "--data", "f.svg"], "a different name"),
     ):
         result = command(built, *arguments)
         assert result.exit_code == 2

@@ -661,7 +661,7 @@ def test_watch_refreshes_a_lake(built: LakeProject) -> None:
         refused = built.run("watch", "--once")
         assert refused.returncode == 1
         assert f"process {os.getpid()} on" in refused.stderr
-        assert "already." in refused.stderr
+        assert "is already watching the lake" in refused.stderr
     result = built.run("watch", "--once")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "watched" in built.names()

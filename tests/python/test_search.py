@@ -417,6 +417,6 @@ def test_command(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = said(f"{wanted}q \x1b[31mqqqqqqq")
     assert nothing.startswith(f"Nothing holds all of this: {wanted}q \ufffd[31mqqqqqqq")
     assert f"{wanted}q is nowhere" in nothing
-    assert "Say which words" in said(' "" * ', code=2)
+    assert "Name the words to look for" in said(' "" * ', code=2)
     said(wanted, "--turns", "3...9", code=2)
     said(wanted, "--since", "yesterday", code=2)
