@@ -416,6 +416,7 @@ def test_a_damaged_archive_is_left_alone(project: ProjectMaker, tmp_path: Path) 
     path = Path(made.output_dir) / "archive" / name
     for content in (b"", whole[:-9], b"x" * len(whole)):
         path.write_bytes(content)
+        made.build_only()
         for options in ([], ["--dry-run"]):
             result = run(made, database, *options)
             assert result.exit_code == 1
