@@ -117,7 +117,7 @@ def is_archived(archive: Path, hashes: dict[str, str]) -> bool:
     except ArchiveError as error:
         raise ArchiveError(
             f"{archive} is there and is damaged, or no archive, and is left alone:"
-            f" {error} Move it away first."
+            f" {str(error).rstrip('.')}. Move it away first."
         ) from error
     if held != hashes:
         raise ArchiveError(
