@@ -19,6 +19,7 @@ from pidgin_analytics.in_memory import in_memory
 from pidgin_analytics.warehouse import WarehouseError
 
 MISSING = "There is no warehouse yet; run `dbt build` first."
+OLD_CODE = "The warehouse is of another version of the project; run `dbt build` first."
 # As the profile names the warehouses of past moments.
 PAST = "_as_of_"
 
@@ -77,8 +78,8 @@ def opened(say: Callable[[str], None]) -> Iterator[Opened]:
 
     Raises:
         WarehouseError: there is no warehouse yet, it shows a past moment, its target is
-            ``plain``, it shows another output folder, a build writes it, or it cannot
-            be opened.
+            ``plain``, it shows another output folder, a build writes it, it cannot be
+            opened, or it lacks what is asked of it, as one of an earlier version does.
     """
     if settings.setting("PIDGIN_TARGET", "dev") == "plain":
         raise WarehouseError(
@@ -103,7 +104,10 @@ def opened(say: Callable[[str], None]) -> Iterator[Opened]:
             raise WarehouseError(
                 f"The warehouse cannot be opened: {lake.one_line(error)}"
             ) from error
-        yield found
+        try:
+            yield found
+        except duckdb.CatalogException as error:
+            raise WarehouseError(OLD_CODE) from error
 
 
 @contextlib.contextmanager

@@ -101,7 +101,7 @@
 
 {#- Reads what can be read as lines of text: one row per line, in the order of lines, parsed. The reader
     numbers no lines, but the rows of a new table are numbered; numbering lines while they are read would
-    take one processor, whatever there are. -#}
+    use one thread only. -#}
 {% macro read_text_lines(paths, mends_keys) %}
     {#- The source's own reader, asked to note the lines that it cannot read instead of
         stopping at them. -#}

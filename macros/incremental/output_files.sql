@@ -51,20 +51,8 @@
     (select cast(coalesce(list({{ literal_pattern(path) }} order by {{ path }}), []) as varchar[]) from {{ files }})
 {%- endmacro %}
 
-{#- Whole files by name, as a relation of filename, content, size and last_modified. -#}
-{% macro read_blobs(paths) %}
-    {%- if not paths -%}
-        {{- return("(select cast(null as varchar) as filename, cast(null as blob) as content,"
-        ~ " cast(null as bigint) as size, cast(null as timestamptz) as last_modified where false)") -}}
-    {%- endif -%}
-    {#- In the company of a file of the project's own: see the sources. -#}
-    {{- return(
-        "(select * from read_blob(['dbt_project.yml', " ~ literal_paths(paths) ~ "])"
-        ~ " where filename != 'dbt_project.yml')"
-    ) -}}
-{% endmacro %}
-
-{#- Whole files of a variable of the session, likewise. -#}
+{#- Whole files by the names in a variable of the session, as a relation of filename, content, size and
+    last_modified. In the company of a file of the project's own: see the sources. -#}
 {% macro read_blobs_of(variable) -%}
     (
         select * from read_blob(list_prepend('dbt_project.yml', getvariable({{ sql_string(variable) }})))

@@ -5,7 +5,7 @@
 {%- endmacro %}
 
 {#- Writes the comments that are not as they should be, where something was made anew. Of relations that
-    are there: after a build of a selection, some may not be. -#}
+    are there: after a partial build, some may not be. -#}
 {% macro write_comments() %}
     {%- if graph.pidgin_relations.get('comments', {}).get('definition') == graph.pidgin_code -%}
         {{- return('') -}}

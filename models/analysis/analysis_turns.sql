@@ -51,7 +51,7 @@ turns as (
         json_extract_string(extended_metrics, [
             '$.content_similarity', '$.length_similarity', '$.sentence_similarity',
             '$.structure_similarity'
-        ]) as likeness
+        ]) as component_similarities
 
     from turn_metrics
 
@@ -100,10 +100,10 @@ select
     {% for metric in number_metrics('turn_metrics') if metric.name not in placed_elsewhere -%}
         turns.{{ metric.name }},
     {% endfor -%}
-    cast(turns.likeness[1] as double) as content_similarity,
-    cast(turns.likeness[2] as double) as length_similarity,
-    cast(turns.likeness[3] as double) as sentence_similarity,
-    cast(turns.likeness[4] as double) as structure_similarity,
+    cast(turns.component_similarities[1] as double) as content_similarity,
+    cast(turns.component_similarities[2] as double) as length_similarity,
+    cast(turns.component_similarities[3] as double) as sentence_similarity,
+    cast(turns.component_similarities[4] as double) as structure_similarity,
     turns.punctuation_similarity,
     {% if embedding_model() -%}
         if(turns.is_spoken, semantics_b.semantic_similarity_to_previous, null)

@@ -80,7 +80,7 @@ from changed_experiments
 left join experiment_convergence
     on changed_experiments.experiment_id = experiment_convergence.experiment_id
 
--- Only where all its turns are there in their present state; after a build of a selection
+-- Only where all its turns are there in their present state; after a partial build
 -- they may not be.
 where
     coalesce(experiment_convergence.turns, 0)

@@ -39,7 +39,7 @@ turn_records as (
 
 {{ complete_turn_steps() }},
 
--- Of the same state; after a build of a selection there may be others, and then these turns
+-- Of the same state; after a partial build there may be others, and then these turns
 -- wait.
 changed_messages as (
 

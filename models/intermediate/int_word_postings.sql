@@ -16,7 +16,7 @@ texts as (
 
 ),
 
--- With all texts of a conversation or none: after a build of a selection their words may be
+-- With all texts of a conversation or none: after a partial build their words may be
 -- of another state.
 changed_states as (
 

@@ -41,7 +41,6 @@ from pidgin_analytics.archive.verify import (
     md5_of,
 )
 from pidgin_analytics.files import put_in_place
-from pidgin_analytics.warehouse import WarehouseError
 
 
 def forget(
@@ -76,13 +75,7 @@ def forget(
         raise ArchiveError("ids must be a list of ids.")
     with contextlib.chdir(settings.PROJECT):
         with building.opened(say) as opened:
-            try:
-                chosen = _forget_in_stores(opened, list(ids), say, dry_run=dry_run)
-            except duckdb.CatalogException as error:
-                raise WarehouseError(
-                    "The warehouse is of another version of the project; run `dbt"
-                    " build` first."
-                ) from error
+            chosen = _forget_in_stores(opened, list(ids), say, dry_run=dry_run)
             opened.insist()
             _forget_in_archives(opened.connection, chosen, say, dry_run=dry_run)
         if dry_run:

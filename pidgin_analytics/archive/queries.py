@@ -8,7 +8,7 @@ What would be archived and what prevents it are the views ``archive_candidates``
 from __future__ import annotations
 
 # Conversations and experiments that are not what the event store says now, as after a
-# build of a selection.
+# partial build.
 STALE_ROWS = """
     select
         (

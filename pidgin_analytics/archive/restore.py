@@ -14,7 +14,6 @@ from pidgin_analytics.archive import queries
 from pidgin_analytics.archive.format import ArchiveError, is_log, pattern
 from pidgin_analytics.archive.verify import ArchivedFile, archived_files
 from pidgin_analytics.files import make_folder, put_in_place
-from pidgin_analytics.warehouse import WarehouseError
 
 CHANGED = "The archives are not what the last build found; run `dbt build` first"
 
@@ -73,10 +72,6 @@ def _reading_archives() -> Iterator[None]:
     """Let what goes wrong with archives that the warehouse names be one sentence."""
     try:
         yield
-    except duckdb.CatalogException as error:
-        raise WarehouseError(
-            "The warehouse is of another version of the project; run `dbt build` first."
-        ) from error
     except duckdb.IOException as error:
         raise ArchiveError(f"{CHANGED}: {str(error).splitlines()[0]}") from error
 

@@ -38,7 +38,6 @@ from pidgin_analytics.files import make_folder, put_in_place
 from pidgin_analytics.warehouse import WarehouseError
 
 OLD_TABLES = "The tables are older than the event store; run `dbt build` first."
-OLD_CODE = "The warehouse is of another version of the project; run `dbt build` first."
 
 
 @dataclass(frozen=True)
@@ -192,13 +191,10 @@ def archive_experiments(
 def _current(say: Callable[[str], None]) -> Iterator[building.Opened]:
     """Open a warehouse whose tables are what its event store says."""
     with building.opened(say) as opened:
-        try:
-            ((count,),) = opened.connection.execute(queries.STALE_ROWS).fetchall()
-            if count:
-                raise WarehouseError(OLD_TABLES)
-            yield opened
-        except duckdb.CatalogException as error:
-            raise WarehouseError(OLD_CODE) from error
+        ((count,),) = opened.connection.execute(queries.STALE_ROWS).fetchall()
+        if count:
+            raise WarehouseError(OLD_TABLES)
+        yield opened
 
 
 def _check_experiments(connection: duckdb.DuckDBPyConnection, choice: _Choice) -> None:

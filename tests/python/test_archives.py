@@ -491,10 +491,26 @@ def test_bad_options(built: Project, project: ProjectMaker, tmp_path: Path) -> N
         restore_experiments("experiment_00000001")
 
 
+def test_a_warehouse_of_another_version(built: Project) -> None:
+    """One sentence says so, whichever command misses what this version makes."""
+    with duckdb.connect(str(built.warehouse)) as connection:
+        connection.execute("drop view archive_candidates")
+        connection.execute("drop macro table intermediate.int_lines_to_forget")
+        connection.execute("drop table staging.stg_archive__archives")
+    for command in (
+        ["archive"],
+        ["forget", "experiment_00000001"],
+        ["restore", "experiment_00000001"],
+    ):
+        outcome = built.command(*command)
+        assert not outcome.success
+        assert "is of another version" in " ".join(outcome.errors)
+
+
 def test_tables_older_than_the_event_store(
     built: Project, folder: OutputFolder
 ) -> None:
-    """What a build of a selection left behind is not archived."""
+    """What a partial build left behind is not archived."""
     late = Conversation("conv_tea", start=datetime(2026, 4, 1, tzinfo=UTC))
     folder.append("experiments/tea_00000001/events_tea.jsonl", [as_line(late.begin())])
     built.build_only("--select", "+stg_pidgin__event_lines")

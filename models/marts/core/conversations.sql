@@ -419,5 +419,5 @@ left join turn_scores
 left join manifest_claims
     on changed_conversations.conversation_id = manifest_claims.conversation_id
 
--- Only where the turns are of the same state; after a build of a selection they may not be.
+-- Only where the turns are of the same state; after a partial build they may not be.
 where coalesce(turn_scores.turn_count, 0) = conversation_state.turn_count

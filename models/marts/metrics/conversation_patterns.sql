@@ -132,7 +132,7 @@ message_totals as (
 
 ),
 
--- Of the same state; after a build of a selection there may be others.
+-- Of the same state; after a partial build there may be others.
 changed_tokens as (
 
     select

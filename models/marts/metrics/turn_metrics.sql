@@ -152,7 +152,7 @@ measured_turns as (
 ),
 
 -- Only conversations in which the metrics of both messages, the phrases and the components
--- of all turns are of the same state; after a build of a selection they may not be.
+-- of all turns are of the same state; after a partial build they may not be.
 whole_conversations as (
 
     select turn_tokens.conversation_id
