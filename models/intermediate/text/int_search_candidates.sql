@@ -158,8 +158,8 @@ candidates as (
 
 ),
 
--- Of rows of a list DuckDB expects few, of rows of joins as many as there are texts, and more. So it
--- looks for the texts of these, and does not read all texts to look for these.
+-- Of rows of a list DuckDB expects few, of rows of joins more than there are texts. So it looks for
+-- the texts of these, and does not read all texts to look for these.
 listed_candidates as (
 
     select unnest(list(candidates), max_depth := 2) from candidates

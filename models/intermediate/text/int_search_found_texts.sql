@@ -21,9 +21,12 @@ items as (
 
 candidates as (
 
-    select * from {{ ref('int_search_candidates').render() }}(
-        query, asked_items, from_turn, to_turn
-    )
+    select *
+
+    from
+        {{ ref('int_search_candidates').render() }}(
+            query, asked_items, from_turn, to_turn
+        )
 
 ),
 
@@ -31,7 +34,10 @@ candidates as (
 excluding_items as (
 
     select
-        items.* exclude (item, terms, term_keys),
+        items.is_excluded,
+        items.is_exact,
+        items.is_checked,
+        items.found_by,
         candidates.owner_key,
         candidates.turn_number
 
@@ -49,7 +55,10 @@ excluding_items as (
 checked_items as (
 
     select
-        items.* exclude (item, terms, term_keys),
+        items.is_excluded,
+        items.is_exact,
+        items.is_checked,
+        items.found_by,
         candidates.owner_key,
         candidates.turn_number
 

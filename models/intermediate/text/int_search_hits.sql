@@ -15,9 +15,12 @@ with
 
 found_texts as (
 
-    select * from {{ ref('int_search_found_texts').render() }}(
-        query, asked_items, from_turn, to_turn
-    )
+    select *
+
+    from
+        {{ ref('int_search_found_texts').render() }}(
+            query, asked_items, from_turn, to_turn
+        )
 
 ),
 
@@ -164,4 +167,13 @@ hit_rows as (
 
 )
 
-select * from hit_rows
+select
+    conversation_id,
+    agent_id,
+    text_kind,
+    turn_number,
+    experiment_id,
+    score,
+    row_of_text
+
+from hit_rows

@@ -95,9 +95,9 @@ item_terms as (
     select
         * exclude (words),
         list_distinct(list_transform(
-            words,
-            lambda word, place: {
-                'term': word,
+            range(1, len(words) + 1),
+            lambda place: {
+                'term': words[place],
                 -- Of a phrase with an asterisk only the last word is a beginning.
                 'is_prefix': is_prefix and place = len(words)
             }

@@ -24,7 +24,7 @@ item_terms as (
 
     select
         is_excluded,
-        unnest(terms, max_depth := 2)
+        unnest(terms) as asked
 
     from items
 
@@ -33,16 +33,16 @@ item_terms as (
 terms as (
 
     select
-        term_key,
-        term,
-        is_prefix,
-        is_unspaced,
-        found_by,
+        asked['term_key'] as term_key,
+        asked['term'] as term,
+        asked['is_prefix'] as is_prefix,
+        asked['is_unspaced'] as is_unspaced,
+        asked['found_by'] as found_by,
         not bool_and(is_excluded) as is_scored
 
     from item_terms
 
-    group by term_key, term, is_prefix, is_unspaced, found_by
+    group by asked
 
 ),
 
@@ -153,7 +153,12 @@ found_uses as (
 
 )
 
-select * exclude (has_others)
+select
+    term_key,
+    is_scored,
+    owner_key,
+    turn_number,
+    uses
 
 from found_uses
 

@@ -2,9 +2,8 @@
     config(
         materialized = 'table_function',
         parameters = [
-            'query', 'max_hits := -1', "of_experiment := ''", "of_model := ''",
-            "of_agent := ''", 'from_turn := -1', 'to_turn := -1', "since := '-infinity'",
-            "marks := '«»'",
+            'query', 'max_hits := -1', "of_experiment := ''", "of_model := ''", "of_agent := ''",
+            'from_turn := -1', 'to_turn := -1', "since := '-infinity'", "marks := '«»'",
         ],
         contract = {'enforced': false},
     )
@@ -21,8 +20,8 @@ items as (
 
 ),
 
--- What is asked for is worked out once, and handed on as one value. DuckDB looks for this name where
--- a function uses its argument, so no function below may have a step that is called so.
+-- What is asked for is worked out once, and handed on as one value. DuckDB looks for this name
+-- where a function uses its argument, so none of them may have a step that is called so.
 query_items as (
 
     select list(items) as asked_items from items
@@ -31,16 +30,23 @@ query_items as (
 
 hits as materialized (
 
-    select * from {{ ref('int_search_hits').render() }}(
-        query, (select query_items.asked_items from query_items), max_hits,
-        of_experiment, of_model, of_agent, from_turn, to_turn, since
-    )
+    select *
+
+    from
+        {{ ref('int_search_hits').render() }}(
+            query, (select query_items.asked_items from query_items), max_hits,
+            of_experiment, of_model, of_agent, from_turn, to_turn, since
+        )
 
 ),
 
 wanted_terms as (
 
-    select unnest(terms, max_depth := 2) from items where not is_excluded
+    select unnest(terms, max_depth := 2)
+
+    from items
+
+    where not is_excluded
 
 ),
 
@@ -130,9 +136,7 @@ pieces as (
 
     select
         *,
-        list_filter(
-            string_split(parted_content, chr(31)), lambda piece: piece != ''
-        ) as pieces
+        list_filter(string_split(parted_content, chr(31)), lambda piece: piece != '') as pieces
 
     from parted_texts
 
