@@ -28,18 +28,6 @@ query_items as (
 
 ),
 
-hits as materialized (
-
-    select *
-
-    from
-        {{ ref('int_search_hits').render() }}(
-            query, (select query_items.asked_items from query_items), max_hits,
-            of_experiment, of_model, of_agent, from_turn, to_turn, since
-        )
-
-),
-
 wanted_terms as (
 
     select unnest(terms, max_depth := 2)
@@ -62,7 +50,23 @@ marked_terms as (
 
 ),
 
-hit_texts as materialized (
+hits as materialized (
+
+    select
+        hits.*,
+        marked_terms.*
+
+    from
+        {{ ref('int_search_hits').render() }}(
+            query, (select query_items.asked_items from query_items), max_hits,
+            of_experiment, of_model, of_agent, from_turn, to_turn, since
+        ) as hits
+
+    cross join marked_terms
+
+),
+
+hit_texts as (
 
     select
         hits.*,
@@ -92,6 +96,8 @@ hit_texts as materialized (
 
 ),
 
+-- What is used twice is kept, and then all threads make snippets of it. `materialized` would say so,
+-- but DuckDB forgets it of a function.
 spaced_texts as (
 
     select
@@ -100,6 +106,8 @@ spaced_texts as (
 
     from hit_texts
 
+    where (select count(*) from hit_texts) > 0
+
 ),
 
 -- Words and what parts them, in turn; letters of scripts without spaces one by one, where such a
@@ -107,19 +115,18 @@ spaced_texts as (
 parted_texts as (
 
     select
-        spaced_texts.*,
-        marked_terms.*,
+        *,
         if(
-            len(marked_terms.unspaced_terms) = 0,
+            len(unspaced_terms) = 0,
             regexp_replace(
-                spaced_texts.content,
+                content,
                 '[{{ word_characters() }}]+',
                 chr(31) || '\0' || chr(31),
                 'g'
             ),
             regexp_replace(
-                spaced_texts.content,
-                array_to_string(marked_terms.unspaced_terms, '|')
+                content,
+                array_to_string(unspaced_terms, '|')
                 || '|[{{ unspaced_letters() }}]|[{{ word_characters() }}]+',
                 chr(31) || '\0' || chr(31),
                 'g'
@@ -127,8 +134,6 @@ parted_texts as (
         ) as parted_content
 
     from spaced_texts
-
-    cross join marked_terms
 
 ),
 
@@ -211,28 +216,6 @@ windows as (
 
     from places
 
-),
-
-snippets as (
-
-    select
-        *,
-        if(begin_place > 1, '…', '')
-        || trim(array_to_string(
-            list_transform(
-                range(begin_place, least(end_place, len(pieces)) + 1),
-                lambda place: if(
-                    found_pieces[place] is null,
-                    pieces[place],
-                    marks[1] || pieces[place] || marks[2]
-                )
-            ),
-            ''
-        ))
-        || if(end_place < len(pieces), '…', '') as snippet
-
-    from windows
-
 )
 
 select
@@ -243,8 +226,20 @@ select
     text_kind,
     sent_at,
     score,
-    snippet
+    if(begin_place > 1, '…', '')
+    || trim(array_to_string(
+        list_transform(
+            range(begin_place, least(end_place, len(pieces)) + 1),
+            lambda place: if(
+                found_pieces[place] is null,
+                pieces[place],
+                marks[1] || pieces[place] || marks[2]
+            )
+        ),
+        ''
+    ))
+    || if(end_place < len(pieces), '…', '') as snippet
 
-from snippets
+from windows
 
 order by score desc, conversation_id asc, turn_number asc, agent_id asc, text_kind asc
