@@ -58,8 +58,10 @@ hits as materialized (
 
     from
         {{ ref('int_search_hits').render() }}(
+            -- noqa: disable=RF02
             query, (select query_items.asked_items from query_items), max_hits,
             of_experiment, of_model, of_agent, from_turn, to_turn, since
+            -- noqa: enable=RF02
         ) as hits
 
     cross join marked_terms
@@ -96,17 +98,17 @@ hit_texts as (
 
 ),
 
--- What is used twice is kept, and then all threads make snippets of it. `materialized` would say so,
--- but DuckDB forgets it of a function.
+-- What is used twice is kept, and then all threads make snippets of it. `materialized` would say
+-- so, but DuckDB forgets it of a function.
 spaced_texts as (
 
     select
-        * exclude (content),
-        {{ spaced_text('content') }} as content
+        hit_texts.* exclude (content),
+        {{ spaced_text('hit_texts.content') }} as content
 
     from hit_texts
 
-    where (select count(*) from hit_texts) > 0
+    where (select count(kept_texts.score) from hit_texts as kept_texts) > 0
 
 ),
 
