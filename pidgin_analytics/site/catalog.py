@@ -287,7 +287,7 @@ def _relation(node: Json, declared: Mapping[str, list[Json]]) -> Relation:
         section = "seeds"
     else:
         kind = KINDS.get(materialized, "table")
-        section = "intermediate" if node["name"].startswith("int_") else folder
+        section = "intermediate" if schema == "intermediate" else folder
         if kind == "function" and section == "marts":
             section = "functions"
     return Relation(

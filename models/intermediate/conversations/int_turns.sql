@@ -18,7 +18,7 @@ files as (
 
 messages as (
 
-    select * from {{ ref('messages') }}
+    select * from {{ ref('int_messages') }}
 
 ),
 

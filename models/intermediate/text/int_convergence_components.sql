@@ -12,7 +12,7 @@ with
 
 messages as (
 
-    select * from {{ ref('messages') }}
+    select * from {{ ref('int_messages') }}
 
 ),
 

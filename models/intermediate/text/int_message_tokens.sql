@@ -3,7 +3,7 @@
         materialized = 'incremental',
         incremental_strategy = 'replace_changed',
         unique_key = 'conversation_id',
-        meta = {'fingerprints': 'messages'},
+        meta = {'fingerprints': 'int_messages'},
         contract = {'enforced': true},
     )
 }}
@@ -12,7 +12,7 @@ with
 
 messages as (
 
-    select * from {{ ref('messages') }}
+    select * from {{ ref('int_messages') }}
 
 ),
 
@@ -21,7 +21,7 @@ changed_messages as (
     select messages.*
 
     from messages
-    {{ only_changed('messages', ref('messages')) }}
+    {{ only_changed('messages', ref('int_messages')) }}
 
 ),
 

@@ -16,7 +16,7 @@ other_texts as (
         content,
         fingerprint
 
-    from {{ ref('messages') }}
+    from {{ ref('int_messages') }}
 
     where
         is_spoken
@@ -33,7 +33,7 @@ other_texts as (
         thinking_content as content,
         fingerprint
 
-    from {{ ref('thinking_traces') }}
+    from {{ ref('int_thinking_traces') }}
 
     where thinking_content is not null
 
@@ -50,7 +50,7 @@ select
     true as has_tokens,
     messages.fingerprint
 
-from {{ ref('messages') }} as messages
+from {{ ref('int_messages') }} as messages
 
 left join {{ ref('int_message_tokens') }} as message_tokens
     on

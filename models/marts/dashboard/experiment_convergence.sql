@@ -1,5 +1,6 @@
 {{
     config(
+        schema = 'intermediate',
         materialized = 'incremental',
         incremental_strategy = 'replace_changed',
         unique_key = 'experiment_id',
