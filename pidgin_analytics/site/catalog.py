@@ -247,7 +247,11 @@ class Catalog:
             return
         relation = self.relations[attached]
         arguments = dict(metadata["kwargs"])
-        columns = arguments.get("columns") or [arguments.get("column_name")]
+        columns = (
+            arguments.get("combination_of_columns")
+            or arguments.get("columns")
+            or [arguments.get("column_name")]
+        )
         columns = [column for column in columns if column]
         if metadata["name"] == "values_in_range":
             columns = [
@@ -323,7 +327,7 @@ def in_words(kind: str, arguments: Json, columns: list[str]) -> str:
         columns: The columns it is about.
     """
     names = ", ".join(f"`{column}`" for column in columns)
-    if kind == "unique_combination":
+    if kind == "unique_combination_of_columns":
         if len(columns) == 1:
             return f"{names} is unique and never NULL."
         return f"{names}: together unique, and never NULL."

@@ -1,6 +1,8 @@
 {{
     config(
         schema = 'intermediate',
+        access = 'private',
+        persist_docs = {'relation': false, 'columns': false},
         materialized = 'incremental',
         incremental_strategy = 'replace_changed',
         unique_key = 'experiment_id',

@@ -2,6 +2,8 @@
     config(
         enabled = embedding_model() != '',
         schema = 'intermediate',
+        access = 'private',
+        persist_docs = {'relation': false, 'columns': false},
         materialized = 'view',
         contract = {'enforced': false},
     )
