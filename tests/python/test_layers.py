@@ -1,4 +1,4 @@
-"""Models run one way: each reads what lies below it, or beside it, and nothing above."""
+"""Models run one way: each reads what lies below it or beside it, never above."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_model_that_reads_upward_is_found(models: dict[str, ModelNode]) -> Non
 
 
 def test_what_people_read_is_public(models: dict[str, ModelNode]) -> None:
-    """Marts and views are for everybody, steps for this project, and names say which."""
+    """Marts and views are for everybody, steps for this project; names say which."""
     for node in models.values():
         is_step = node.config.schema in ("intermediate", "staging")
         assert (node.access == "public") != is_step, node.name
@@ -94,7 +94,7 @@ def test_tables_have_the_key_that_they_describe(models: dict[str, ModelNode]) ->
         said = re.search(r"\*\*Primary key\*\*: (.+)", node.description)
         assert said, node.name
         named = set(re.findall(r"`(\w+)`", said[1]))
-        # Where a part of a key may be NULL, the test asks for it with something instead.
+        # A part of a key that may be NULL is tested with something in its place.
         tested = {
             re.sub(r"ifnull\((\w+), ''\)", r"\1", one) for one in node.primary_key
         }
