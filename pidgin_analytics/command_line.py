@@ -134,8 +134,8 @@ def forget(ids: tuple[str, ...], dry_run: bool) -> None:
         forgetting.forget(ids, dry_run=dry_run)
     if not dry_run:
         say(
-            "Logs and manifests in the output folder are yours to delete; event_files"
-            " counts in forgotten_count what no build reads of them any more."
+            "Delete logs and manifests in the output folder yourself. Builds no longer"
+            " read what is forgotten in them; event_files counts it (forgotten_count)."
         )
 
 
@@ -248,7 +248,7 @@ def held_conversations(*, is_optional: bool) -> legacy_import.Held:
             return legacy_import.held_by(connection, settings.output_dir())
     except warehouse.MissingWarehouseError as error:
         if is_optional:
-            say("There is no warehouse yet, so it is not known what is here already.")
+            say("There is no warehouse yet to compare with; everything counts as new.")
             return legacy_import.Held()
         raise click.ClickException(printable(str(error))) from error
     except warehouse.WarehouseError as error:
@@ -256,7 +256,7 @@ def held_conversations(*, is_optional: bool) -> legacy_import.Held:
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise click.ClickException(
-            printable(f"The warehouse cannot be asked: {reason}")
+            printable(f"The warehouse cannot be queried: {reason}")
         ) from error
 
 

@@ -159,7 +159,7 @@ NEAR_WORDS = """
 
 
 class WarehouseError(Exception):
-    """The warehouse cannot be asked; the message says why in one sentence."""
+    """The warehouse cannot be queried; the message says why in one sentence."""
 
 
 class MissingWarehouseError(WarehouseError):
