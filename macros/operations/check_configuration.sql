@@ -1,4 +1,3 @@
-{#- A configuration that cannot work stops a build with one sentence. -#}
 {% macro check_configuration() %}
     {%- set folder = pidgin_output_dir() -%}
     {%- set zone = pidgin_timezone() -%}
@@ -34,8 +33,8 @@
     {%- endif -%}
 {% endmacro %}
 
-{#- Why logs cannot be read from a folder, or none. Without the project's plugin nothing tells a
-    missing folder from an empty one, and only a file is noticed. -#}
+{#- Without the project's plugin, a missing folder cannot be distinguished from an empty one; only a file is
+    noticed. -#}
 {% macro folder_problem(folder) %}
     {%- if has_plugin() -%}
         {{- return(run_query("select folder_problem(" ~ sql_string(folder) ~ ")").rows[0][0]) -}}
@@ -45,10 +44,10 @@
     {%- endif -%}
 {% endmacro %}
 
-{#- A warehouse shows one output folder. Which one is noted in it, so that a setting that was
-    forgotten or mistyped does not empty its tables under a green build. Paths that mean the
-    same folder in another spelling, as earlier versions kept them, take the present one. The
-    bundled sample gives way to anybody's own logs. -#}
+{#- A warehouse shows one output folder, and notes which one. So a forgotten or mistyped setting cannot
+    empty its tables in a build that succeeds. If the same folder is spelled differently, as in
+    warehouses of earlier versions, paths get the current spelling. The bundled sample is replaced by
+    any other folder without asking. -#}
 {% macro check_output_dir(folder) %}
     {%- do run_query("create schema if not exists staging; create table if not exists staging.output_dir (path varchar)") -%}
     {%- set noted = run_query("select path from staging.output_dir").columns[0].values() | list -%}

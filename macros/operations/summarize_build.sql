@@ -1,5 +1,4 @@
-{#- The tables that the last lines speak of, by name; none where one is missing, as after a build of a
-    selection. -#}
+{#- None if one of these tables is missing, as after a build of selected models. -#}
 {% macro summarized_tables() %}
     {%- set tables = {} -%}
     {%- for name in ['experiments', 'conversations', 'turn_metrics', 'messages', 'stg_pidgin__files', 'event_files'] -%}
