@@ -26,9 +26,9 @@ from pidgin_analytics import (
     BuildError,
     WarehouseError,
     command_line,
-    progress,
 )
 from pidgin_analytics.archive import forget, restore, write
+from pidgin_analytics.commands import progress
 
 COMMAND = "from pidgin_analytics.command_line import main; main()"
 

@@ -44,6 +44,7 @@ from pidgin.database.import_service import ImportService
 from pidgin_analytics import command_line, legacy, legacy_import
 from pidgin_analytics.archive.restore import missing_files, write_files
 from pidgin_analytics.archive.verify import archived_files
+from pidgin_analytics.commands import import_legacy
 
 TEXTS = (
     (
@@ -126,7 +127,7 @@ def mended(text: str) -> str:
 def run(project: Project, database: Path, *options: str) -> Result:
     """Run the command for a project, without its builds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command_line, "dbt", lambda *_: None)
+        patch.setattr(import_legacy, "dbt", lambda *_: None)
         return CliRunner().invoke(
             command_line.main,
             ["import-legacy", str(database), *options],
@@ -754,8 +755,8 @@ def test_builds_before_and_after(
         written.append("archive")
         return 1
 
-    monkeypatch.setattr(command_line, "dbt", lambda *command: commands.append(command))
-    monkeypatch.setattr(command_line, "held_conversations", lambda **_: held)
+    monkeypatch.setattr(import_legacy, "dbt", lambda *command: commands.append(command))
+    monkeypatch.setattr(import_legacy, "held_conversations", lambda **_: held)
     monkeypatch.setattr(legacy_import, "write_archive", write)
     command = ["import-legacy", str(databases["later"])]
     result = CliRunner().invoke(command_line.main, command)
