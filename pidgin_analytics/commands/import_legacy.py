@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import click
 import duckdb
 
-from pidgin_analytics import building, legacy, legacy_import, settings, warehouse
+from pidgin_analytics import building, legacy, settings, warehouse
 from pidgin_analytics.archive.format import ArchiveError
+from pidgin_analytics.legacy import importer
 from pidgin_analytics.printing import counted, printable, say
 
 
@@ -64,7 +65,7 @@ def import_legacy(database: Path, dry_run: bool) -> None:
 
 
 def import_experiment(
-    experiment: legacy.Experiment, held: legacy_import.Held, dry_run: bool
+    experiment: legacy.Experiment, held: importer.Held, dry_run: bool
 ) -> bool:
     """Archive what is new of an experiment, and say so; return whether anything is.
 
@@ -73,14 +74,14 @@ def import_experiment(
     """
     chosen = []
     for conversation in experiment.conversations:
-        obstacle = legacy_import.obstacle(conversation, held)
+        obstacle = importer.obstacle(conversation, held)
         if obstacle:
             say(f"{conversation.conversation_id}: not imported, because {obstacle}")
         else:
             chosen.append(conversation)
     if experiment.conversations and not chosen:
         return False
-    archive, files = legacy_import.archive_of(
+    archive, files = importer.archive_of(
         experiment, chosen, held, settings.archive_dir()
     )
     if not files:
@@ -92,27 +93,27 @@ def import_experiment(
     ):
         count = sum(conversation.count(event_type) for conversation in chosen)
         said += f", {counted(count, name)}"
-    is_new = not legacy_import.is_imported(archive, files)
+    is_new = not importer.is_imported(archive, files)
     if not is_new:
         said += ": imported before"
     elif dry_run:
         said += ": would be imported"
     else:
-        size = legacy_import.write_archive(archive, experiment.experiment_id, files)
+        size = importer.write_archive(archive, experiment.experiment_id, files)
         said += f": imported, {size} bytes"
     say(said)
     return is_new and not dry_run
 
 
-def held_conversations(*, is_optional: bool) -> legacy_import.Held:
+def held_conversations(*, is_optional: bool) -> importer.Held:
     """Ask the warehouse what it holds."""
     try:
         with contextlib.closing(warehouse.connect()) as connection:
-            return legacy_import.held_by(connection, settings.output_dir())
+            return importer.held_by(connection, settings.output_dir())
     except warehouse.MissingWarehouseError as error:
         if is_optional:
             say("There is no warehouse yet, so it is not known what is here already.")
-            return legacy_import.Held()
+            return importer.Held()
         raise click.ClickException(printable(str(error))) from error
     except warehouse.WarehouseError as error:
         raise click.ClickException(printable(str(error))) from error
