@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING
 import duckdb
 import vl_convert
 
-from pidgin_analytics import exports
 from pidgin_analytics.experiments import (
     UnknownExperimentError,
     find_experiments,
 )
+from pidgin_analytics.exports.csv_columns import CSV_OPTIONS, csv_column
+from pidgin_analytics.exports.tables import Column
 from pidgin_analytics.figure_charts import (
     FIGURES,
     PANELS,
@@ -43,6 +44,7 @@ from pidgin_analytics.figure_charts import (
     configuration,
 )
 from pidgin_analytics.intervals import t_quantiles
+from pidgin_analytics.printing import unknown
 from pidgin_analytics.sql_text import literal
 from pidgin_analytics.warehouse import Snapshot, Warehouse
 
@@ -156,7 +158,7 @@ class Figure:
         ):
             connection.register("figure_rows", self.rows)
             columns = ", ".join(
-                exports.csv_column(exports.Column(name, kind, None))
+                csv_column(Column(name, kind, None))
                 for name, kind in connection.execute(
                     "select column_name, column_type from (describe figure_rows)"
                 ).fetchall()
@@ -164,7 +166,7 @@ class Figure:
             path = Path(folder, "rows.csv")
             connection.execute(
                 f"copy (select {columns} from figure_rows) to {literal(str(path))}"  # noqa: S608
-                f" ({exports.CSV_OPTIONS})"
+                f" ({CSV_OPTIONS})"
             )
             return path.read_bytes()
 
@@ -202,7 +204,7 @@ def figure(
             return figure(snapshot, name, experiments, score=score, by=by, width=width)
     if name not in FIGURES:
         there = f"there are {', '.join(FIGURES)}"
-        raise FigureError(exports.unknown("figure", name, FIGURES, there))
+        raise FigureError(unknown("figure", name, FIGURES, there))
     kind = FIGURES[name]
     options = Options(score, by, width)
     parameters = _parameters(
