@@ -1,14 +1,4 @@
-"""Figures for papers: what conversations do, drawn from one query each.
-
-A figure is a chart of Altair together with the rows behind it and a caption that says
-what it rests on. It is drawn in points, so that text has the size of print, and is
-as wide as a column. Agents and groups differ by dash, shape or lightness, not by colour
-alone.
-
-Names and words may hold anything. In a chart they are text: what cannot be written in
-XML, or would turn text around, is replaced, and long ones are shortened. The rows hold
-them as they are.
-"""
+"""Draws a figure: its rows, its chart, fitted to a width, and its caption."""
 
 from __future__ import annotations
 
@@ -30,7 +20,7 @@ from pidgin_analytics.experiments import (
 )
 from pidgin_analytics.exports.csv_columns import CSV_OPTIONS, csv_column
 from pidgin_analytics.exports.tables import Column
-from pidgin_analytics.figure_charts import (
+from pidgin_analytics.figures.charts import (
     FIGURES,
     PANELS,
     SHOWN,
@@ -52,16 +42,6 @@ if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]
     import pyarrow as pa
 
-__all__ = [
-    "FIGURES",
-    "FORMATS",
-    "WIDTHS",
-    "Figure",
-    "FigureError",
-    "chosen_experiments",
-    "figure",
-    "plain_text",
-]
 
 # The columns of most journals, in points: 3.35 and 7 inches.
 WIDTHS: dict[Width, float] = {"single": 241.2, "double": 504.0}
