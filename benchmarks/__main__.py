@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from lake_servers import MissingProgramError
+from helpers.lake_servers import MissingProgramError
 
 from benchmarks import shapes
 from benchmarks.lab import Lab, Options

@@ -10,7 +10,7 @@ from statistics import median
 
 import duckdb
 import psycopg
-from lake_servers import PASSWORD, Postgres, postgres
+from helpers.lake_servers import PASSWORD, Postgres, postgres
 
 from benchmarks.corpus import record
 from benchmarks.lab import Lab

@@ -16,10 +16,10 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 from conftest import ProjectMaker
-from harness import ROOT, Project
-from legacy_writer import Talk, write_june
-from log_writer import OutputFolder, conversation
+from helpers.harness import ROOT, Project
 from rich.console import Console
+from writers.databases import Talk, write_june
+from writers.logs import OutputFolder, conversation
 
 from pidgin_analytics import (
     ArchiveError,

@@ -22,10 +22,10 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 from conftest import ProjectMaker
-from harness import SAMPLE, Project
+from helpers.harness import SAMPLE, Project
 from hypothesis import given
 from hypothesis import strategies as st
-from log_writer import Conversation, OutputFolder, as_line, manifest
+from writers.logs import Conversation, OutputFolder, as_line, manifest
 
 from pidgin_analytics import exports
 from pidgin_analytics.command_line import main

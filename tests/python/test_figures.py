@@ -17,12 +17,12 @@ from typing import Any
 
 import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]
 import pytest
-from browser import opened_page
 from click.testing import CliRunner, Result
 from conftest import ProjectMaker
-from harness import SAMPLE, Project
-from log_writer import Conversation, OutputFolder, as_line, manifest
+from helpers.browser import opened_page
+from helpers.harness import SAMPLE, Project
 from scipy import stats  # type: ignore[import-untyped,unused-ignore]
+from writers.logs import Conversation, OutputFolder, as_line, manifest
 
 from pidgin_analytics import Warehouse
 from pidgin_analytics.command_line import main

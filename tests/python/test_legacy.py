@@ -24,10 +24,11 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 from conftest import ProjectMaker
-from harness import SAMPLE, Project, assert_same_contents
+from helpers.harness import SAMPLE, Project, assert_same_contents
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from legacy_writer import (
+from pidgin.database.import_service import ImportService
+from writers.databases import (
     CONVERSATIONS,
     EXPERIMENTS,
     METRICS,
@@ -38,8 +39,7 @@ from legacy_writer import (
     write_later_duckdb,
     write_turns,
 )
-from log_writer import OutputFolder, conversation, manifest
-from pidgin.database.import_service import ImportService
+from writers.logs import OutputFolder, conversation, manifest
 
 from pidgin_analytics import command_line, legacy
 from pidgin_analytics.archive.restore import missing_files, write_files

@@ -1,0 +1,1 @@
+"""Writes what Pidgin writes, and what nobody should: logs and old databases."""
