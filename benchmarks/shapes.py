@@ -12,8 +12,9 @@ from random import Random
 from typing import Any
 
 from sampler.convergence import Exchange
+from sampler.events import RATE_LIMIT_MESSAGE
 from sampler.models import GPT_MINI
-from sampler.recorder import RATE_LIMIT_MESSAGE, Experiment, Incident, Trouble, record
+from sampler.recorder import Experiment, Incident, Trouble, record
 
 from benchmarks.corpus import Corpus, ExperimentRecording
 
