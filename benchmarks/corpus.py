@@ -5,8 +5,9 @@ Usage: python -m benchmarks.corpus DIR --turns 5000 [--turns-per-conversation 50
 
 Without --histories each MessageRequestEvent carries an empty `conversation_history`;
 with it, all that was said so far, as Pidgin writes it. The sample's recorder is the
-reference: `benchmarks.shapes` compares what both write. It looks at each message many
-times and is too slow for large corpora. Recorded convergence scores are a random walk.
+reference: `benchmarks.corpus_check` compares what both write. It looks at each message
+many times and is too slow for large corpora. Recorded convergence scores are a random
+walk.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Check that the generated logs have the shape of the recorder's, event by event.
 
-Usage: python -m benchmarks.shapes
+Usage: python -m benchmarks.corpus_check
 
 A shape is the order of keys and the types of values, all the way down. Both write the
 same conversation: three turns, in one of which a request fails, and an interrupt.
