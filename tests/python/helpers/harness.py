@@ -34,7 +34,7 @@ from pidgin_analytics.publishing import working_file
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SAMPLE = ROOT / "sample_data" / "pidgin_output"
 STORE = "staging.stg_pidgin__event_lines"
 # Enough to build, where a test looks at the rows itself.

@@ -1,14 +1,4 @@
-"""Figures for papers: what conversations do, drawn from one query each.
-
-A figure is a chart of Altair together with the rows behind it and a caption that says
-what it rests on. It is drawn in points, so that text has the size of print, and is
-as wide as a column. Agents and groups differ by dash, shape or lightness, not by colour
-alone.
-
-Names and words may hold anything. In a chart they are text: what cannot be written in
-XML, or would turn text around, is replaced, and long ones are shortened. The rows hold
-them as they are.
-"""
+"""Draws a figure: its rows, its chart, fitted to a width, and its caption."""
 
 from __future__ import annotations
 
@@ -24,12 +14,13 @@ from typing import TYPE_CHECKING
 import duckdb
 import vl_convert
 
-from pidgin_analytics import exports
 from pidgin_analytics.experiments import (
     UnknownExperimentError,
     find_experiments,
 )
-from pidgin_analytics.figure_charts import (
+from pidgin_analytics.exports.csv_columns import CSV_OPTIONS, csv_column
+from pidgin_analytics.exports.tables import Column
+from pidgin_analytics.figures.charts import (
     FIGURES,
     PANELS,
     SHOWN,
@@ -43,6 +34,7 @@ from pidgin_analytics.figure_charts import (
     configuration,
 )
 from pidgin_analytics.intervals import t_quantiles
+from pidgin_analytics.printing import unknown
 from pidgin_analytics.sql_text import literal
 from pidgin_analytics.warehouse import Snapshot, Warehouse
 
@@ -50,16 +42,6 @@ if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]
     import pyarrow as pa
 
-__all__ = [
-    "FIGURES",
-    "FORMATS",
-    "WIDTHS",
-    "Figure",
-    "FigureError",
-    "chosen_experiments",
-    "figure",
-    "plain_text",
-]
 
 # The columns of most journals, in points: 3.35 and 7 inches.
 WIDTHS: dict[Width, float] = {"single": 241.2, "double": 504.0}
@@ -156,7 +138,7 @@ class Figure:
         ):
             connection.register("figure_rows", self.rows)
             columns = ", ".join(
-                exports.csv_column(exports.Column(name, kind, None))
+                csv_column(Column(name, kind, None))
                 for name, kind in connection.execute(
                     "select column_name, column_type from (describe figure_rows)"
                 ).fetchall()
@@ -164,7 +146,7 @@ class Figure:
             path = Path(folder, "rows.csv")
             connection.execute(
                 f"copy (select {columns} from figure_rows) to {literal(str(path))}"  # noqa: S608
-                f" ({exports.CSV_OPTIONS})"
+                f" ({CSV_OPTIONS})"
             )
             return path.read_bytes()
 
@@ -202,7 +184,7 @@ def figure(
             return figure(snapshot, name, experiments, score=score, by=by, width=width)
     if name not in FIGURES:
         there = f"there are {', '.join(FIGURES)}"
-        raise FigureError(exports.unknown("figure", name, FIGURES, there))
+        raise FigureError(unknown("figure", name, FIGURES, there))
     kind = FIGURES[name]
     options = Options(score, by, width)
     parameters = _parameters(

@@ -1,4 +1,4 @@
-"""What the parts of a run share: options, sites, and tasks done beside dbt."""
+"""What the parts of a run measure with: options, sites, and tasks done beside dbt."""
 
 import json
 import shutil
@@ -51,7 +51,7 @@ class Measured:
     run: Run
 
 
-class Lab:
+class Bench:
     """Makes each site once, and remembers what is measured once."""
 
     def __init__(self, options: Options, results: Results, folder: Path) -> None:
@@ -95,11 +95,11 @@ class Lab:
         return project
 
     def task(self, name: str, **keywords: Any) -> Measured:
-        """Do a task of the worker in a process of its own."""
-        place = self.folder / "worker"
+        """Do a task in a process of its own."""
+        place = self.folder / "task"
         place.mkdir(exist_ok=True)
         finished = run(
-            [sys.executable, "-m", "benchmarks.worker", name, json.dumps(keywords)],
+            [sys.executable, "-m", "benchmarks.tasks", name, json.dumps(keywords)],
             cwd=place,
             # Pidgin makes folders in the home that it finds.
             environment=clean_environment(HOME=place, PYTHONPATH=ROOT),
@@ -126,9 +126,9 @@ class Lab:
             "sqlite",
             site,
             lambda: self.task(
-                "fill_era",
+                "fill_sqlite",
                 warehouse=str(site.project.warehouse),
-                target=str(era_path(site)),
+                target=str(sqlite_path(site)),
             ),
         )
 
@@ -143,9 +143,9 @@ class Lab:
         return shutil.disk_usage(self.folder).free
 
 
-def era_path(site: Site) -> Path:
+def sqlite_path(site: Site) -> Path:
     """Say where the site's SQLite database is."""
-    return site.home / "era.db"
+    return site.home / "sqlite.db"
 
 
 def median_seconds(tasks: Iterable[Measured]) -> float:

@@ -10,15 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sampler.events import as_line as as_line
+from sampler.events import event_of
+
 Json = dict[str, Any]
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REPLIES = (("Hello there, world.", "Hello again, old world!"), ("More?", "No more."))
-
-
-def as_line(event: Json) -> str:
-    """Write an event as Pidgin does: compact, with ASCII only."""
-    return json.dumps(event, separators=(",", ":"))
 
 
 @dataclass
@@ -33,13 +31,9 @@ class Conversation:
         """Make the next event of the conversation."""
         moment = self.start + timedelta(seconds=self.count)
         self.count += 1
-        return {
-            "conversation_id": self.conversation_id,
-            **fields,
-            "timestamp": moment.isoformat(),
-            "event_type": f"{kind}Event",
-            "experiment_id": None,
-        }
+        return event_of(
+            f"{kind}Event", self.conversation_id, moment.isoformat(), **fields
+        )
 
     def begin(self, **fields: Any) -> Json:
         """Make the start event."""

@@ -10,9 +10,9 @@ import click
 import duckdb
 
 from pidgin_analytics import report as reports
+from pidgin_analytics.commands.progress import shown_progress
 from pidgin_analytics.experiments import UnknownExperimentError
 from pidgin_analytics.printing import counted, printable, say
-from pidgin_analytics.progress import shown_progress
 from pidgin_analytics.warehouse import Warehouse, WarehouseError
 
 

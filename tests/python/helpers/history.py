@@ -17,9 +17,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from unittest import mock
 
-from harness import ROOT, Project, assert_same_contents
 from hypothesis import strategies as st
-from log_writer import (
+from writers.logs import (
     START,
     Conversation,
     Json,
@@ -28,6 +27,8 @@ from log_writer import (
     joined,
     manifest,
 )
+
+from helpers.harness import ROOT, Project, assert_same_contents
 
 # Logs of several eras, one of them in a copied folder; few, so that histories meet.
 LOGS = (

@@ -23,7 +23,7 @@ from pidgin_analytics.archive.format import (
 )
 from pidgin_analytics.archive.verify import held_hashes, is_archived, md5_of
 from pidgin_analytics.files import make_folder, put_in_place
-from pidgin_analytics.legacy import Conversation, Experiment, Json
+from pidgin_analytics.legacy.events import Conversation, Experiment, Json
 
 # Where the logs of imported conversations would lie, below the output folder.
 FOLDER = "legacy"

@@ -10,10 +10,10 @@ from statistics import median
 
 import duckdb
 import psycopg
-from lake_servers import PASSWORD, Postgres, postgres
+from helpers.lake_servers import PASSWORD, Postgres, postgres
 
 from benchmarks.corpus import record
-from benchmarks.lab import Lab
+from benchmarks.measuring import Bench
 from benchmarks.results import Figure, Ratio
 from benchmarks.sites import Build, DbtProject, Site
 from pidgin_analytics.lake import Builder, Lake
@@ -41,26 +41,28 @@ class LakeDbtProject(DbtProject):
         )
 
 
-def lake(lab: Lab) -> None:
+def lake(bench: Bench) -> None:
     """Lake: builds, against those of the file, in turn."""
     with postgres() as server:
-        for site in lab.plain_sites:
+        for site in bench.plain_sites:
             name = f"turns_{site.corpus.turns}"
             projects = {
                 "file": DbtProject(
-                    site.project.project, lab.folder / name, site.output_dir
+                    site.project.project, bench.folder / name, site.output_dir
                 ),
-                "lake": _lake_project(lab, site, server, name),
+                "lake": _lake_project(bench, site, server, name),
             }
             for project in projects.values():
                 project.home.mkdir()
                 project.dbt("parse")
-            _compare(lab, site, projects)
-            _note_bytes(lab, site, projects, server, name)
+            _compare(bench, site, projects)
+            _note_bytes(bench, site, projects, server, name)
 
 
-def _lake_project(lab: Lab, site: Site, server: Postgres, name: str) -> LakeDbtProject:
-    home = lab.folder / f"{name}_lake"
+def _lake_project(
+    bench: Bench, site: Site, server: Postgres, name: str
+) -> LakeDbtProject:
+    home = bench.folder / f"{name}_lake"
     settings = {
         "PIDGIN_TARGET": "lake",
         "PIDGIN_LAKE_CATALOG": server.create(name),
@@ -72,7 +74,7 @@ def _lake_project(lab: Lab, site: Site, server: Postgres, name: str) -> LakeDbtP
     )
 
 
-def _compare(lab: Lab, site: Site, projects: dict[str, DbtProject]) -> None:
+def _compare(bench: Bench, site: Site, projects: dict[str, DbtProject]) -> None:
     found = defaultdict[str, dict[str, list[Build]]](lambda: defaultdict(list))
 
     def build(step: str) -> None:
@@ -81,7 +83,7 @@ def _compare(lab: Lab, site: Site, projects: dict[str, DbtProject]) -> None:
 
     build("first")
     recording = record(site.corpus, site.corpus.experiments - 1)
-    for number in range(lab.options.repeats):
+    for number in range(bench.options.repeats):
         build("nothing")
         conversation = recording.add_conversation(
             # Beyond those of other parts.
@@ -99,7 +101,7 @@ def _compare(lab: Lab, site: Site, projects: dict[str, DbtProject]) -> None:
             place: median(build.run.seconds for build in builds)
             for place, builds in places.items()
         }
-        lab.results.ratios.append(
+        bench.results.ratios.append(
             Ratio(
                 "Lake",
                 site.corpus.label,
@@ -112,7 +114,7 @@ def _compare(lab: Lab, site: Site, projects: dict[str, DbtProject]) -> None:
 
 
 def _note_bytes(
-    lab: Lab,
+    bench: Bench,
     site: Site,
     projects: dict[str, DbtProject],
     server: Postgres,
@@ -133,11 +135,11 @@ def _note_bytes(
     figures |= {
         "the lake's Parquet files, cleaned": projects["lake"].warehouse_bytes,
     }
-    lab.results.figures += [
+    bench.results.figures += [
         Figure("Lake", site.corpus.label, what, size, "bytes")
         for what, size in figures.items()
     ]
-    lab.results.figures.append(
+    bench.results.figures.append(
         Figure("Lake", site.corpus.label, "cleaning", seconds, "s")
     )
 
@@ -149,31 +151,31 @@ def _database_bytes(server: Postgres, name: str) -> int:
     return int(row[0])
 
 
-def catalog(lab: Lab) -> None:
+def catalog(bench: Bench) -> None:
     """Catalog: what a lake costs after so many commits."""
     conversations, snapshots = (
-        lab.options.catalog_conversations,
-        lab.options.snapshots,
+        bench.options.catalog_conversations,
+        bench.options.snapshots,
     )
     label = f"{conversations:,} conversations"
     with postgres() as server:
         place = Lake(
             server.create("catalog"),
-            f"{lab.folder}/catalog/pidgin/",
+            f"{bench.folder}/catalog/pidgin/",
             password=PASSWORD,
         )
         with closing(duckdb.connect()) as connection:
             place.attach(connection)
             connection.execute("use pidgin")
             _fill(connection, conversations)
-            _note_state(lab, label, place, server, "at first")
+            _note_state(bench, label, place, server, "at first")
             seconds = []
             for number in range(snapshots):
                 begin = time.perf_counter()
                 _replace(connection, number % conversations)
                 seconds.append(time.perf_counter() - begin)
         tenth = max(1, snapshots // 10)
-        lab.results.ratios.append(
+        bench.results.ratios.append(
             Ratio(
                 "Catalog",
                 label,
@@ -184,17 +186,17 @@ def catalog(lab: Lab) -> None:
                 "one conversation deleted and written again",
             )
         )
-        _note_state(lab, label, place, server, f"after {snapshots:,} commits")
+        _note_state(bench, label, place, server, f"after {snapshots:,} commits")
         with closing(Builder(place, 60, print)) as builder:
             problem = builder.publish_snapshot("all")
             if problem:
                 raise ValueError(problem)
             begin = time.perf_counter()
             clean(builder, 0, at_once=True)
-            lab.results.figures.append(
+            bench.results.figures.append(
                 Figure("Catalog", label, "cleaning", time.perf_counter() - begin, "s")
             )
-        _note_state(lab, label, place, server, "cleaned")
+        _note_state(bench, label, place, server, "cleaned")
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, conversations: int) -> None:
@@ -223,7 +225,9 @@ def _replace(connection: duckdb.DuckDBPyConnection, conversation: int) -> None:
     connection.execute("commit")
 
 
-def _note_state(lab: Lab, label: str, place: Lake, server: Postgres, when: str) -> None:
+def _note_state(
+    bench: Bench, label: str, place: Lake, server: Postgres, when: str
+) -> None:
     opening, asking = [], []
     for _ in range(3):
         with closing(duckdb.connect()) as connection:
@@ -238,7 +242,7 @@ def _note_state(lab: Lab, label: str, place: Lake, server: Postgres, when: str) 
             ).fetchall()
             asking.append(time.perf_counter() - begin)
             ((count,),) = connection.execute("select count(*) from turns").fetchall()
-    if count != lab.options.catalog_conversations * TURNS:
+    if count != bench.options.catalog_conversations * TURNS:
         raise ValueError("The lake has lost turns.")
     files = [path.stat().st_size for path in Path(place.data).rglob("*.parquet")]
     figures = {
@@ -248,7 +252,7 @@ def _note_state(lab: Lab, label: str, place: Lake, server: Postgres, when: str) 
         "files": (len(files), ""),
         "the files": (sum(files), "bytes"),
     }
-    lab.results.figures += [
+    bench.results.figures += [
         Figure("Catalog", label, f"{what}, {when}", value, unit)
         for what, (value, unit) in figures.items()
     ]

@@ -18,7 +18,7 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
-from harness import ROOT
+from helpers.harness import ROOT
 from pidgin.metrics import constants
 
 Values = dict[str, Any]

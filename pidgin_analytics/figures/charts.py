@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import altair as alt
 
-from pidgin_analytics import figure_queries
+from pidgin_analytics.figures import queries
 from pidgin_analytics.palette import LIGHT
 
 Row = dict[str, Any]
@@ -958,84 +958,84 @@ def _say_words(rows: list[Row], _options: Options) -> str:
 FIGURES: dict[str, Kind] = {
     "convergence": Kind(
         "Convergence over turns: mean with interval, and each conversation",
-        figure_queries.CONVERGENCE,
+        queries.CONVERGENCE,
         "complete turns that have a score",
         _draw_convergence,
         _say_convergence,
     ),
     "convergence-each": Kind(
         "Convergence of each conversation in its own panel",
-        figure_queries.CONVERGENCE_EACH,
+        queries.CONVERGENCE_EACH,
         "complete turns that have a score",
         _draw_each,
         _say_each,
     ),
     "comparison": Kind(
         "Convergence over turns of several experiments or pairs of models",
-        figure_queries.COMPARISON,
+        queries.COMPARISON,
         "complete turns that have a score",
         _draw_comparison,
         _say_comparison,
     ),
     "difference": Kind(
         "How much experiments or pairs of models differ in mean convergence",
-        figure_queries.DIFFERENCE,
+        queries.DIFFERENCE,
         "conversations that have a score",
         _draw_difference,
         _say_difference,
     ),
     "start-and-end": Kind(
         "Convergence, overlap, length and diversity at the start and at the end",
-        figure_queries.START_AND_END,
+        queries.START_AND_END,
         "conversations of at least six complete turns",
         _draw_start_and_end,
         _say_start_and_end,
     ),
     "vocabulary": Kind(
         "How the vocabulary grows, and how much of it both agents share",
-        figure_queries.VOCABULARY,
+        queries.VOCABULARY,
         "complete turns with words",
         _draw_vocabulary,
         _say_vocabulary,
     ),
     "style": Kind(
         "Length, diversity, symbols and similarity over turns, by agent",
-        figure_queries.STYLE,
+        queries.STYLE,
         "messages of complete turns",
         _draw_style,
         _say_style,
     ),
     "words": Kind(
         "The words that spread from one agent to the other most often",
-        figure_queries.WORDS,
+        queries.WORDS,
         "words that one agent adopted from the other",
         _draw_words,
         _say_words,
     ),
     "alignment": Kind(
         "Who adapts to whom: words that A adopts from B minus those of B from A",
-        figure_queries.ALIGNMENT,
+        queries.ALIGNMENT,
         "complete turns with words",
         _draw_alignment,
         _say_alignment,
     ),
     "patterns": Kind(
         "When conversations loop, fall silent, or show other patterns",
-        figure_queries.PATTERNS,
+        queries.PATTERNS,
         "conversations with a complete turn",
         _draw_patterns,
         _say_patterns,
     ),
     "tokens-and-cost": Kind(
         "Tokens up to each turn by agent, and what conversations cost",
-        figure_queries.TOKENS_AND_COST,
+        queries.TOKENS_AND_COST,
         "messages of complete turns",
         _draw_tokens,
         _say_tokens,
     ),
     "response-times": Kind(
         "How long models take to answer",
-        figure_queries.RESPONSE_TIMES,
+        queries.RESPONSE_TIMES,
         "messages whose response time was logged",
         _draw_times,
         _say_times,

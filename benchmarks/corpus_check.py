@@ -1,6 +1,6 @@
 """Check that the generated logs have the shape of the recorder's, event by event.
 
-Usage: python -m benchmarks.shapes
+Usage: python -m benchmarks.corpus_check
 
 A shape is the order of keys and the types of values, all the way down. Both write the
 same conversation: three turns, in one of which a request fails, and an interrupt.
@@ -12,8 +12,9 @@ from random import Random
 from typing import Any
 
 from sampler.convergence import Exchange
+from sampler.events import RATE_LIMIT_MESSAGE
 from sampler.models import GPT_MINI
-from sampler.recorder import RATE_LIMIT_MESSAGE, Experiment, Incident, Trouble, record
+from sampler.recorder import Experiment, Incident, Trouble, record
 
 from benchmarks.corpus import Corpus, ExperimentRecording
 

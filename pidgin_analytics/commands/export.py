@@ -11,8 +11,8 @@ import click
 import duckdb
 
 from pidgin_analytics import exports, settings, warehouse
+from pidgin_analytics.commands.progress import shown_progress
 from pidgin_analytics.printing import counted, printable, say
-from pidgin_analytics.progress import shown_progress
 
 
 @click.command(short_help="Write tables as Parquet, CSV, a workbook or a corpus.")

@@ -1,6 +1,6 @@
 """What Pidgin 1.1.0's own calculators say of a conversation, and how marts compare.
 
-Metrics that Pidgin does not have come from own_metric_oracle.
+Metrics that Pidgin does not have come from own_metrics.
 
 Pidgin measures both messages of every turn as speech. Where one of them is an error
 placeholder its calculator cannot leave out that side, so what it would remember from
@@ -17,15 +17,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from harness import Project
-from own_metric_oracle import (
-    OWN_MESSAGE_METRICS,
-    OWN_TURN_METRICS,
-    PAIR_METRICS,
-    Values,
-    own_message_metrics,
-    returning_metrics,
-)
+from helpers.harness import Project
 from pidgin.analysis.convergence import ConvergenceCalculator
 from pidgin.metrics.constants import DEFAULT_CONVERGENCE_WEIGHTS
 from pidgin.metrics.convergence_metrics import (
@@ -33,6 +25,15 @@ from pidgin.metrics.convergence_metrics import (
 )
 from pidgin.metrics.flat_calculator import FlatMetricsCalculator
 from pidgin.metrics.text_analysis import TextAnalyzer
+
+from oracles.own_metrics import (
+    OWN_MESSAGE_METRICS,
+    OWN_TURN_METRICS,
+    PAIR_METRICS,
+    Values,
+    own_message_metrics,
+    returning_metrics,
+)
 
 AGENTS = {"agent_a": "a", "agent_b": "b"}
 TOLERANCE = 1e-9

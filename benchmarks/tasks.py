@@ -1,6 +1,6 @@
 """What is measured beside dbt, each in a process of its own, so that its memory counts.
 
-Usage: python -m benchmarks.worker TASK JSON
+Usage: python -m benchmarks.tasks TASK JSON
 
 Every task takes keywords and returns something that JSON can hold, printed as the last
 line.
@@ -22,7 +22,7 @@ import duckdb_extension_fts  # type: ignore[import-untyped]
 from pidgin.database.import_service import ImportService
 from pidgin.metrics.flat_calculator import FlatMetricsCalculator
 
-from benchmarks import comparison, era
+from benchmarks import pidgin_sqlite, questions
 from benchmarks.corpus import Corpus, record
 from benchmarks.processes import clean_environment
 from pidgin_analytics import Warehouse
@@ -210,10 +210,10 @@ def copy_marts(*, warehouse: str, target: str) -> Json:
     return {"bytes": Path(target).stat().st_size}
 
 
-def fill_era(*, warehouse: str, target: str) -> Json:
+def fill_sqlite(*, warehouse: str, target: str) -> Json:
     """Put the marts' data into SQLite, in Pidgin's own schema of 2025; its bytes."""
     with duckdb.connect(warehouse, read_only=True) as connection:
-        era.fill(connection, Path(target))
+        pidgin_sqlite.fill(connection, Path(target))
     return {"bytes": Path(target).stat().st_size}
 
 
@@ -226,11 +226,11 @@ def compare_queries(*, warehouse: str, sqlite: str, repeats: int) -> list[Json]:
     results = []
     with (
         duckdb.connect(warehouse, read_only=True) as marts,
-        era.opened(Path(sqlite)) as old,
+        pidgin_sqlite.opened(Path(sqlite)) as old,
     ):
         marts.execute("set TimeZone = 'UTC'")
-        for question in comparison.questions():
-            rows = comparison.check(question, marts, old)
+        for question in questions.questions():
+            rows = questions.check(question, marts, old)
             seconds: dict[str, list[float]] = {"duckdb": [], "sqlite": []}
             for _ in range(repeats):
                 for engine, connection in (("duckdb", marts), ("sqlite", old)):
@@ -406,7 +406,7 @@ TASKS: dict[str, Callable[..., Any]] = {
     task.__name__: task
     for task in (
         *(import_logs, calculate_metrics, count_values, tokenise, scan_lines),
-        *(scan_json, copy_marts, fill_era, compare_queries, compare_search),
+        *(scan_json, copy_marts, fill_sqlite, compare_queries, compare_search),
         watch_turns,
     )
 }

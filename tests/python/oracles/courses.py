@@ -14,9 +14,10 @@ from decimal import Decimal
 from typing import Any
 
 import yaml
-from harness import ROOT, Project
-from metric_oracle import AGENTS, Comparison
-from own_metric_oracle import Values
+from helpers.harness import ROOT, Project
+
+from oracles.own_metrics import Values
+from oracles.pidgin_metrics import AGENTS, Comparison
 
 KEYS = ("conversation_id", "turn_number", "agent_id")
 # The two scores that are smoothed, and what the names of their columns begin with.
