@@ -11,8 +11,8 @@ import duckdb
 import pytest
 import yaml
 from conftest import ProjectMaker
-from harness import ROOT, SAMPLE, Project
-from log_writer import Conversation, OutputFolder, as_line, manifest
+from helpers.harness import ROOT, SAMPLE, Project
+from writers.logs import Conversation, OutputFolder, as_line, manifest
 
 from pidgin_analytics.descriptions import all_columns, comment
 

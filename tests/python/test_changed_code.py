@@ -19,8 +19,8 @@ import duckdb
 import pytest
 import yaml
 from conftest import ProjectMaker
-from harness import ROOT, STORE, WITHOUT_TESTS, assert_same_contents
-from log_writer import OutputFolder, conversation
+from helpers.harness import ROOT, STORE, WITHOUT_TESTS, assert_same_contents
+from writers.logs import OutputFolder, conversation
 
 from pidgin_analytics.publishing import log_of, working_file
 

@@ -22,9 +22,9 @@ from pathlib import Path
 import duckdb
 import pytest
 from conftest import ProjectMaker
-from harness import WITHOUT_TESTS, Project, assert_same_contents
+from helpers.harness import WITHOUT_TESTS, Project, assert_same_contents
 from hypothesis import settings
-from log_writer import OutputFolder, conversation, manifest
+from writers.logs import OutputFolder, conversation, manifest
 
 KILLS = 100 if settings.get_current_profile_name() == "soak" else 1
 LONG = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import ProjectMaker
-from harness import SAMPLE
+from helpers.harness import SAMPLE
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.nodes import ModelNode

@@ -22,10 +22,10 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 from conftest import ProjectMaker
-from harness import Project
+from helpers.harness import Project
 from hypothesis import settings
-from log_writer import Conversation, OutputFolder, as_line
-from search_oracle import Item, plain, search_words
+from oracles.search import Item, plain, search_words
+from writers.logs import Conversation, OutputFolder, as_line
 
 from pidgin_analytics import AsyncWarehouse, Warehouse, WarehouseError, command_line
 

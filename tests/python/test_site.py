@@ -19,10 +19,10 @@ from urllib.parse import unquote
 import duckdb
 import pytest
 import yaml
-from browser import is_wider_than_window, opened_page, severe_violations
 from click.testing import CliRunner
 from conftest import ProjectMaker
-from harness import ROOT, SAMPLE, Project
+from helpers.browser import is_wider_than_window, opened_page, severe_violations
+from helpers.harness import ROOT, SAMPLE, Project
 from playwright.sync_api import Page
 
 from pidgin_analytics.command_line import main as command_line

@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 import pytest
 from conftest import ProjectMaker
-from harness import ROOT, SAMPLE, Project
+from helpers.harness import ROOT, SAMPLE, Project
 
 from pidgin_analytics import (
     AsyncWarehouse,

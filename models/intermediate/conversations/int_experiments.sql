@@ -12,6 +12,12 @@ manifests as (
 
 ),
 
+definitions as (
+
+    select * from {{ ref('int_definitions') }}
+
+),
+
 -- Copies of a folder carry copies of its manifest: a readable one that is still there, the newest,
 -- speaks.
 ranked_manifests as (
@@ -88,10 +94,12 @@ select
         experiment_manifests.config,
         experiment_manifests.is_readable,
         experiment_conversations.is_archived,
-        {{ computing_version() }}
+        definitions.content_hash
     ) as fingerprint
 
 from experiment_manifests
 
 full join experiment_conversations
     on experiment_manifests.experiment_id = experiment_conversations.experiment_id
+
+cross join definitions
