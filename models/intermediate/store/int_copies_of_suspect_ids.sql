@@ -25,8 +25,8 @@ folder_events as (
 
 ),
 
--- What two folders hold is one conversation if any line is the same, or if it was started anew
--- in one experiment by the same models.
+-- Two folders hold the same conversation if they share a line, or if it was started in both in the
+-- same experiment and with the same models.
 copies as (
 
     select

@@ -12,8 +12,8 @@ missing_files as (
 
 ),
 
--- Lines that say the same have the same envelope, which is cheap to compare. As logged, so that
--- it does not matter how a later version reads it.
+-- Lines that say the same have the same envelope, which is cheap to compare. It is compared as
+-- logged, so that a later way of reading does not matter.
 repeated_envelopes as (
 
     select {{ envelope_hash('event_lines') }} as envelope
@@ -45,7 +45,7 @@ similar_lines as (
 
 ),
 
--- Identical lines are the rule. What others say is looked at, once for each.
+-- Most duplicates are identical lines. Only the content of the others is compared, once each.
 other_envelopes as (
 
     select envelope
@@ -141,7 +141,7 @@ copies as (
 
 ),
 
--- One that is still there is the event, and of several the first by name.
+-- The event is one whose file still exists; of several, the first by name.
 ranked_lines as (
 
     select

@@ -16,7 +16,7 @@ archived_lines as (
 
 ),
 
--- From the store itself: what a view uses twice, DuckDB copies.
+-- From the store itself, because DuckDB materializes what a view uses twice.
 stored_files as (
 
     select source_file
@@ -39,7 +39,7 @@ all_lines as not materialized (
         event_type,
         conversation_id,
         experiment_id,
-        -- Bounded when it was read; older versions kept whatever they found.
+        -- Bounded again, because older versions stored any number.
         {{ logged_turn_number('turn_number') }} as turn_number,
         agent_id,
         recorded_timestamp,
@@ -85,7 +85,7 @@ all_lines as not materialized (
 
     from archived_lines
 
-    -- A log that was read again since is what it is now.
+    -- If a log was read again later, the version in the store counts.
     anti join stored_files
         on archived_lines.source_file = stored_files.source_file
 
@@ -95,7 +95,7 @@ all_lines as not materialized (
 
 {%- if as_of %},
 
--- How far each log had been written: an event says when, other lines go with those around them.
+-- How far each log had been written: events have a time, other lines belong to those around them.
 known_logs as (
 
     select

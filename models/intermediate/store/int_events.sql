@@ -31,7 +31,7 @@ duplicate_lines as (
 
 ),
 
--- One import for each use: what a view uses twice, DuckDB copies.
+-- One import for each use, because DuckDB materializes what a view uses twice.
 lines_of_shared_ids as (
 
     select * from {{ ref('int_lines_of_shared_ids') }}
@@ -44,7 +44,7 @@ lines_to_show as (
 
 ),
 
--- What is asked of the id that was logged can be asked of the files themselves.
+-- Conditions on the logged id reach the files themselves.
 ordinary_events as (
 
     select event_lines.*

@@ -61,7 +61,7 @@ folders as (
 select
     folders.conversation_id,
     folders.folder,
-    -- As in int_conversations, but by what stands in the folder itself.
+    -- As in int_conversations, but only from the folder itself.
     coalesce(
         folders.archived_experiment_id,
         if(

@@ -18,7 +18,7 @@ copies as (
 
 ),
 
--- Each conversation, known by the first of its folders.
+-- Each conversation, identified by the first of its folders.
 held_conversations as (
 
     select
@@ -30,7 +30,7 @@ held_conversations as (
                 folder := folders.folder
             )
         ) as beginning,
-        -- Of copies, one with a manifest that is still there tells best.
+        -- Of several copies, one with an existing manifest is the most reliable.
         arg_min(
             folders.experiment_id,
             struct_pack(
@@ -89,7 +89,7 @@ shared_ids as (
 
 ),
 
--- The first keeps the id, so that its name does not change when another comes.
+-- The first keeps the id, so that it does not change when another conversation is added.
 shown_conversations as (
 
     select
@@ -115,7 +115,7 @@ shown_conversations as (
 
 ),
 
--- Lines without a start, of which no other folder has any, go on with what began last before.
+-- Lines without a start that no other folder has belong to the conversation that started last.
 placed_folders as (
 
     select

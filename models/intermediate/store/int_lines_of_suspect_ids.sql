@@ -33,7 +33,7 @@ starts as (
 
 ),
 
--- Copies begin with the same line. So hardly ever are there any.
+-- Copies begin with the same line, so there are usually none.
 suspects as (
 
     select conversation_id

@@ -43,7 +43,7 @@ from named_lines
 
 union
 
--- A conversation that shares its id goes with its experiment.
+-- Conversations that share their id are forgotten with their experiment.
 select
     source_file,
     line_number,

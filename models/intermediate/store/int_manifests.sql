@@ -12,7 +12,7 @@ missing_files as (
 
 ),
 
--- A folder that was copied to begin with, say. Hardly ever are there any.
+-- For example a folder that was copied to start another experiment. Usually there are none.
 ambiguous_ids as (
 
     select experiment_id
@@ -49,7 +49,7 @@ ambiguous_manifests as (
 
 ),
 
--- A copy is as old as its original. It has its name, too, or was renamed and lists some of the
+-- A copy has the same time of creation as its original, and either the same name or some of the
 -- same conversations.
 copies as (
 
@@ -135,7 +135,7 @@ ranked_experiments as (
 
 ),
 
--- The oldest keeps the id, so that its name does not change when another comes.
+-- The oldest keeps the id, so that it does not change when another experiment is added.
 shown_experiments as (
 
     select
