@@ -270,7 +270,7 @@ def test_pages_of_the_documentation_are_there(built: Built) -> None:
 
 def test_the_comparison_of_metrics_follows_its_page(built: Built) -> None:
     page = built.documents["parity.html"]
-    assert page.text.index("Every computed value") < page.text.index("540 (1.1e-16)")
+    assert page.text.index("Every value of a metric") < page.text.index("540 (1.1e-16)")
 
 
 def test_commands_are_told_with_all_options(built: Built) -> None:
