@@ -29,9 +29,9 @@ folders as (
         {{ embedded_experiment_id('suspect_lines.conversation_id') }} as embedded_experiment_id,
         bool_and(missing_files.source_file is not null) as is_missing,
         min(suspect_lines.timestamp) as first_event_at,
-        min(suspect_lines.timestamp)
-            filter (where suspect_lines.event_type = 'ConversationStartEvent')
-            as started_at,
+        min(suspect_lines.timestamp) filter (
+            where suspect_lines.event_type = 'ConversationStartEvent'
+        ) as started_at,
         min(suspect_lines.experiment_id) as logged_experiment_id,
         min(suspect_lines.archived_experiment_id) as archived_experiment_id,
         first(
