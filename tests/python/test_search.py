@@ -159,6 +159,32 @@ def some_words(found: Found, dice: random.Random, count: int) -> str:
             return text
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("Café", [("Café", False, False, False, " cafe ", ["cafe"])]),
+        ('-"Hot Tea"', [('-"Hot Tea"', True, True, True, " hot tea ", ["hot", "tea"])]),
+        ("well-kn*", [("well-kn*", False, False, True, " well kn", ["kn*", "well"])]),
+        ("“Café”", [('"Café"', False, True, True, " café ", ["cafe"])]),
+        ("猫", [("猫", False, False, False, "猫", ["猫"])]),
+        ("tea tea", [("tea", False, False, False, " tea ", ["tea"])]),
+        ("- * 🙂", []),
+    ],
+)
+def test_what_a_query_asks_for(
+    found: Found, query: str, expected: list[tuple[Any, ...]]
+) -> None:
+    """The first step of a search reads the query; the others take its rows."""
+    rows = found.connection.execute(
+        "select item, is_excluded, is_exact, is_checked, found_by,"
+        " list_sort([asked.term || if(asked.is_prefix, '*', '') for asked in terms]),"
+        " len(term_keys) = len(terms)"
+        " from intermediate.search_items(?)",
+        [query],
+    ).fetchall()
+    assert rows == [(*row, True) for row in expected]
+
+
 def word(found: Found, dice: random.Random) -> Item:
     """Look for a word, often without its accents."""
     # Quotation marks in it would part it.
