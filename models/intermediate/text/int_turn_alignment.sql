@@ -223,10 +223,10 @@ phrase_counts_1 as (
 
         select
             * exclude (a_phrases, b_phrases),
-            {{ shared_elements('a_phrases', 'b_phrases') }} as shared_{{ n }},
-            {%- if n > 3 %}
+            {{ shared_elements('a_phrases', 'b_phrases') }} as shared_{{ n }}
+            {%- if n > 3 %},
                 if(shared_{{ n }} = 0, 0, list_unique({{ ngrams('a_words', n) }})) as a_{{ n }},
-                if(shared_{{ n }} = 0, 0, list_unique({{ ngrams('b_words', n) }})) as b_{{ n }},
+                if(shared_{{ n }} = 0, 0, list_unique({{ ngrams('b_words', n) }})) as b_{{ n }}
             {%- endif %}
 
         from phrases_{{ n }}
