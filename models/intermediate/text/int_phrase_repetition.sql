@@ -62,6 +62,7 @@ turn_phrases as (
     select
         agent_a.conversation_id,
         agent_a.turn_number,
+        hash(agent_a.conversation_id) as conversation,
         row_number() over (order by agent_a.conversation_id, agent_a.turn_number)
         + 5 * dense_rank() over (order by agent_a.conversation_id) as turn,
         list_concat(agent_a.phrases, agent_b.phrases) as phrases,
@@ -82,37 +83,20 @@ turn_phrases as (
 ),
 
 -- A message with fewer words than a phrase is one by itself, of another kind.
-turn_phrase_uses as (
-
-    select
-        hash(conversation_id) as conversation,
-        turn,
-        true as is_phrase,
-        unnest(phrases) as phrase
-
-    from turn_phrases
-
-    union all
-
-    select
-        hash(conversation_id) as conversation,
-        turn,
-        false as is_phrase,
-        unnest(short_messages) as phrase
-
-    from turn_phrases
-
-),
-
 phrase_uses as (
 
-    select
-        turn,
-        is_phrase,
-        hash(conversation, is_phrase, phrase) as conversation_phrase
+    {% for phrases in ['phrases', 'short_messages'] -%}
+        select
+            turn,
+            {{ phrases == 'phrases' }} as is_phrase,
+            hash(conversation, {{ phrases == 'phrases' }}, unnest({{ phrases }}))
+                as conversation_phrase
 
-    from turn_phrase_uses
+        from turn_phrases
 
+        {{ 'union all' if not loop.last }}
+
+    {% endfor %}
 ),
 
 -- Most phrases occur once, and need no further thought.
@@ -156,10 +140,7 @@ neighbouring_uses as (
 
     from turn_uses
 
-    window same_phrase as (
-        partition by conversation_phrase
-        order by turn
-    )
+    window same_phrase as (partition by conversation_phrase order by turn)
 
 ),
 
@@ -209,35 +190,17 @@ nearest_turns as (
 -- A phrase counts as repeated from its use in one turn on until the next use, which then
 -- speaks for it, or until the use before falls out of the five turns: linear in the number of
 -- words, where counting the phrases of every five turns anew is five times as much.
-repetitions as (
+changes as (
 
     select
-        turn as begins_at,
-        least(if(uses > 1, turn, previous_turn) + 5, next_turn) as ends_before
+        unnest([turn, least(if(uses > 1, turn, previous_turn) + 5, next_turn)]) as turn,
+        unnest([1, -1]) as delta
 
     from neighbouring_uses
 
     where
         is_phrase
         and (uses > 1 or previous_turn > turn - 5)
-
-),
-
-changes as (
-
-    select
-        begins_at as turn,
-        1 as delta
-
-    from repetitions
-
-    union all
-
-    select
-        ends_before as turn,
-        -1 as delta
-
-    from repetitions
 
 ),
 
@@ -277,11 +240,7 @@ left join nearest_turns
 
 window
     recent_turns as (
-        partition by turn_phrases.conversation_id
-        order by turn_phrases.turn
+        partition by turn_phrases.conversation_id order by turn_phrases.turn
         rows between 4 preceding and current row
     ),
-    so_far as (
-        partition by turn_phrases.conversation_id
-        order by turn_phrases.turn
-    )
+    so_far as (partition by turn_phrases.conversation_id order by turn_phrases.turn)
