@@ -31,7 +31,7 @@
     {%- endfor -%}
     {#- Once they are as declared, they are not compared again while the project is the same. -#}
     {%- if changed.models or changed.stores -%}
-        {%- do forget_noted_relations() -%}
+        {%- do drop_notes() -%}
         {%- do read_noted_relations() -%}
     {%- else -%}
         {%- do note_relation('columns', graph.pidgin_code) -%}

@@ -296,7 +296,7 @@
 {% endmacro %}
 
 {#- After the lines are stored. -#}
-{% macro forget_read_logs() %}
+{% macro drop_read_lines() %}
     drop view if exists temp.read_lines;
     drop table if exists temp.read_other_lines;
     drop table if exists temp.read_text_lines;

@@ -54,18 +54,6 @@
     {{ return(changed_increment(change)) }}
 {%- endmaterialization %}
 
-{#- A table of what was read of files, the logs or the manifests, as `meta: reads` says. Reading is part of making
-    it: what compiles a model opens no file. Its SQL finds what was read in temporary tables. -#}
-{% materialization event_store, adapter='duckdb' -%}
-    {%- set kind = config.get('meta').reads -%}
-    {%- set paths = list_changed_files(kind) -%}
-    {%- do note_what_to_read(paths) -%}
-    {%- set change = change_of_relation(model.raw_code) -%}
-    {%- if not change %}{{ return(unchanged_relation()) }}{% endif -%}
-    {%- do context['read_' ~ kind ~ 's'](paths) -%}
-    {{ return(changed_increment(change)) }}
-{%- endmaterialization %}
-
 {% macro changed_increment(change) %}
     {%- if change.is_of_inputs and config.get('contract').enforced -%}
         {{ return(refresh_relation(change, changed_rows())) }}
@@ -305,6 +293,6 @@
 {% endmacro %}
 
 {#- Whoever changes tables outside the models has the next build look at all of them. -#}
-{% macro forget_noted_relations() %}
+{% macro drop_notes() %}
     {%- do run_query("drop table if exists staging.relations") -%}
 {% endmacro %}

@@ -29,7 +29,7 @@
 {% endmacro %}
 
 {#- An archive that was taken away takes its lines along, unlike a log: nothing else holds them. -#}
-{% macro forget_missing_archives() %}
+{% macro delete_missing_archives() %}
     delete from {{ this }}
     where source_file not in (select file from glob({{ sql_string(archive_pattern()) }}))
 {% endmacro %}

@@ -1,22 +1,3 @@
-{#- Runs before every command that builds something. -#}
-{% macro begin_build() %}
-    {%- if execute -%}
-        {#- All nodes of a build share the graph, where an earlier build of this process noted what is old
-            by now. -#}
-        {%- do graph.update({
-            'pidgin_resolved_paths': none, 'pidgin_relations': none, 'pidgin_to_read': none,
-            'changed_columns': {'models': [], 'stores': []},
-        }) -%}
-        {%- if flags.WHICH in ('build', 'run') -%}
-            {%- do check_configuration() -%}
-            {%- do read_noted_relations() -%}
-            {%- do heal_columns() -%}
-        {%- elif flags.WHICH in ('seed', 'snapshot') -%}
-            {%- do read_noted_relations() -%}
-        {%- endif -%}
-    {%- endif -%}
-{% endmacro %}
-
 {#- A configuration that cannot work stops a build with one sentence. -#}
 {% macro check_configuration() %}
     {%- set folder = pidgin_output_dir() -%}
@@ -111,7 +92,7 @@
             {%- endif -%}
         {%- endif -%}
     {%- endif -%}
-    {%- do forget_noted_relations() -%}
+    {%- do drop_notes() -%}
     {%- do run_query("begin; delete from staging.output_dir; insert into staging.output_dir values ("
         ~ sql_string(folder) ~ "); commit") -%}
 {% endmacro %}

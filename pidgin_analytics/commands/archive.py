@@ -109,6 +109,6 @@ def forget(ids: tuple[str, ...], dry_run: bool) -> None:
         forgetting.forget(ids, dry_run=dry_run)
     if not dry_run:
         say(
-            "Logs and manifests in the output folder are yours to delete; event_files"
-            " counts in forgotten_count what no build reads of them any more."
+            "Delete logs and manifests in the output folder yourself. Builds no longer"
+            " read what is forgotten in them; event_files counts it (forgotten_count)."
         )

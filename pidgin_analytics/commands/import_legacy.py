@@ -112,7 +112,7 @@ def held_conversations(*, is_optional: bool) -> importer.Held:
             return importer.held_by(connection, settings.output_dir())
     except warehouse.MissingWarehouseError as error:
         if is_optional:
-            say("There is no warehouse yet, so it is not known what is here already.")
+            say("There is no warehouse yet to compare with; everything counts as new.")
             return importer.Held()
         raise click.ClickException(printable(str(error))) from error
     except warehouse.WarehouseError as error:
@@ -120,7 +120,7 @@ def held_conversations(*, is_optional: bool) -> importer.Held:
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise click.ClickException(
-            printable(f"The warehouse cannot be asked: {reason}")
+            printable(f"The warehouse cannot be queried: {reason}")
         ) from error
 
 

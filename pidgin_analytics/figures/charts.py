@@ -553,10 +553,11 @@ def _draw_alignment(rows: list[Row], _options: Options, inner: float) -> Chart:
 def _say_alignment(rows: list[Row], options: Options) -> str:
     means, single = _of(rows, row_kind="mean"), _of(rows, row_kind="conversation")
     return (
-        "Who adapts to whom: words that an agent says for the first time after its"
-        " partner said them, per hundred words of its own; A's rate minus B's, below 0"
-        " where B adopts more. B speaks second in each turn and so always has one more"
-        " message to adopt words from: compare groups with each other, not with 0."
+        "Who adapts to whom: adopted words, which an agent says for the first time"
+        " after its partner said them, per hundred words of its own; A's rate minus"
+        " B's, below 0 if B adopts more. B speaks second in each turn and so always has"
+        " one more message to adopt words from: compare groups with each other, not"
+        " with 0. This is not the column alignment_gain."
         f" Means (squares) with {INTERVALS}."
         f" {_single(single, 'Circles are single conversations.')} Conversations by"
         f" {options.group_name}: {_per_group(means, 'group_name')}. {ONE_VALUE}"
@@ -1012,7 +1013,7 @@ FIGURES: dict[str, Kind] = {
         _say_words,
     ),
     "alignment": Kind(
-        "Who adapts to whom: how much more A adopts from B than B from A",
+        "Who adapts to whom: words that A adopts from B minus those of B from A",
         queries.ALIGNMENT,
         "complete turns with words",
         _draw_alignment,

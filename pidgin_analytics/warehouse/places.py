@@ -19,7 +19,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class WarehouseError(Exception):
-    """The warehouse cannot be asked; the message says why in one sentence."""
+    """The warehouse cannot be queried; the message says why in one sentence."""
 
 
 class MissingWarehouseError(WarehouseError):

@@ -367,8 +367,9 @@ def test_lineage_of_tables_is_that_of_the_manifest(built: Built) -> None:
             "is_stop_word",
             {("stop_words", "word")},
         ),
+        ("messages", "content", {("int_messages", "content")}),
         (
-            "messages",
+            "int_messages",
             "content",
             {
                 ("int_message_replies", "content"),

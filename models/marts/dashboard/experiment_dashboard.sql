@@ -10,7 +10,7 @@ experiments as (
 
 experiment_convergence as (
 
-    select * from {{ ref('int_experiment_convergence') }}
+    select * from {{ ref('experiment_convergence') }}
 
 ),
 

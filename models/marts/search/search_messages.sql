@@ -604,7 +604,7 @@ refused_texts as (
         hash(conversation_id, agent_id, 'message') as owner_key,
         turn_number
 
-    from {{ ref('messages') }}
+    from {{ ref('int_messages') }}
 
     where
         {{ asks_for_a_time }}
@@ -616,7 +616,7 @@ refused_texts as (
         hash(conversation_id, agent_id, 'thinking') as owner_key,
         turn_number
 
-    from {{ ref('thinking_traces') }}
+    from {{ ref('int_thinking_traces') }}
 
     where
         {{ asks_for_a_time }}
@@ -681,7 +681,7 @@ hit_rows as (
         hits.*,
         messages.rowid as row_of_text
 
-    from {{ ref('messages') }} as messages
+    from {{ ref('int_messages') }} as messages
 
     inner join hits
         on
@@ -697,7 +697,7 @@ hit_rows as (
         hits.*,
         thinking_traces.rowid as row_of_text
 
-    from {{ ref('thinking_traces') }} as thinking_traces
+    from {{ ref('int_thinking_traces') }} as thinking_traces
 
     inner join hits
         on
@@ -716,7 +716,7 @@ hit_texts as materialized (
         messages.sent_at,
         messages.content
 
-    from {{ ref('messages') }} as messages
+    from {{ ref('int_messages') }} as messages
 
     inner join hit_rows
         on messages.rowid = hit_rows.row_of_text
@@ -730,7 +730,7 @@ hit_texts as materialized (
         thinking_traces.thought_at as sent_at,
         thinking_traces.thinking_content as content
 
-    from {{ ref('thinking_traces') }} as thinking_traces
+    from {{ ref('int_thinking_traces') }} as thinking_traces
 
     inner join hit_rows
         on thinking_traces.rowid = hit_rows.row_of_text

@@ -6,7 +6,7 @@
         contract = {'enforced': true},
         pre_hook = [
             '{{ list_archives() }}',
-            '{% if is_incremental() %}{{ forget_missing_archives() }}{% endif %}',
+            '{% if is_incremental() %}{{ delete_missing_archives() }}{% endif %}',
         ],
         post_hook = '{{ warn_of_damaged_archives() }}',
     )

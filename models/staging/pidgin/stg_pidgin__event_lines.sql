@@ -7,7 +7,7 @@
         full_refresh = false,
         contract = {'enforced': true},
         pre_hook = "{% if is_incremental() and has_plugin() %}{{ drop_archived_files(this, ref('stg_archive__lines')) }}{% endif %}",
-        post_hook = "{{ forget_read_logs() }}",
+        post_hook = "{{ drop_read_lines() }}",
     )
 }}
 

@@ -233,6 +233,13 @@ class Project:
             text=True,
         )
 
+    def manifest(self) -> Manifest:
+        """Return what dbt makes of the project: every model, test and exposure."""
+        with self._parsed_project(), _surroundings(self.environment):
+            found = self._manifest(("parse",))
+        assert found
+        return found
+
     def _manifest(self, command: Sequence[str]) -> Manifest | None:
         """Return what dbt made of the project, unless the command can change that."""
         from dbt.cli.main import dbtRunner
