@@ -1,6 +1,7 @@
 {{ config(materialized = 'view') }}
 
 {%- set profiles = ['balanced', 'structural', 'semantic', 'strict'] %}
+{%- set components = ['content', 'length', 'sentences', 'structure', 'punctuation'] %}
 
 with
 
@@ -19,17 +20,16 @@ convergence_profiles as (
 weights as (
 
     select
-        {%- for profile in profiles %}
-            {%- for component in ['content', 'length', 'sentences', 'structure', 'punctuation'] %}
+        {% for profile in profiles -%}
+            {% for component in components -%}
                 cast(
                     max(weight) filter (
                         where profile = '{{ profile }}' and component = '{{ component }}'
                     ) as double
-                ) as {{ profile }}_{{ component }}
-                {{- ',' if not loop.last }}
-            {%- endfor %}
-            {{- ',' if not loop.last }}
-        {%- endfor %}
+                ) as {{ profile }}_{{ component }},
+            {% endfor -%}
+        {% endfor -%}
+        count(*) as weights
 
     from convergence_profiles
 

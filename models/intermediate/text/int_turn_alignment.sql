@@ -37,7 +37,7 @@ changed_messages as (
     from message_tokens
     {{ only_changed('message_tokens', ref('int_message_tokens')) }}
 
-    inner join word_sequences
+    inner join word_sequences  -- noqa: LT02
         on
             message_tokens.conversation_id = word_sequences.conversation_id
             and message_tokens.turn_number = word_sequences.turn_number
@@ -223,11 +223,11 @@ phrase_counts_1 as (
 
         select
             * exclude (a_phrases, b_phrases),
+            {% if n > 3 -%}
+                if(shared_{{ n - 1 }} = 0, 0, list_unique({{ ngrams('a_words', n) }})) as a_{{ n }},
+                if(shared_{{ n - 1 }} = 0, 0, list_unique({{ ngrams('b_words', n) }})) as b_{{ n }},
+            {% endif -%}
             {{ shared_elements('a_phrases', 'b_phrases') }} as shared_{{ n }}
-            {%- if n > 3 %},
-                if(shared_{{ n }} = 0, 0, list_unique({{ ngrams('a_words', n) }})) as a_{{ n }},
-                if(shared_{{ n }} = 0, 0, list_unique({{ ngrams('b_words', n) }})) as b_{{ n }}
-            {%- endif %}
 
         from phrases_{{ n }}
 

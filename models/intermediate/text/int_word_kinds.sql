@@ -43,7 +43,7 @@ changed_messages as (
     from message_tokens
     {{ only_changed('message_tokens', ref('int_message_tokens')) }}
 
-    inner join messages
+    inner join messages  -- noqa: LT02
         on
             message_tokens.conversation_id = messages.conversation_id
             and message_tokens.turn_number = messages.turn_number
@@ -96,11 +96,10 @@ syllable_totals as (
 marker_totals as (
 
     select
-        word_uses.message,
-        {%- for category, column in marker_columns().items() %}
-            count(*) filter (where linguistic_markers.category = '{{ category }}') as {{ column }}
-            {{- ',' if not loop.last }}
-        {%- endfor %}
+        {% for category, column in marker_columns().items() -%}
+            count(*) filter (where linguistic_markers.category = '{{ category }}') as {{ column }},
+        {% endfor -%}
+        word_uses.message
 
     from word_uses
 
@@ -204,11 +203,10 @@ message_statements as (
 statement_totals as (
 
     select
-        message,
-        {%- for category in ['closing', 'ending', 'appreciation', 'transcendence', 'building'] %}
-            {{ marked_statements('statements', 'markers', category) }} as {{ category }}_statements
-            {{- ',' if not loop.last }}
-        {%- endfor %}
+        {% for category in ['closing', 'ending', 'appreciation', 'transcendence', 'building'] -%}
+            {{ marked_statements('statements', 'markers', category) }} as {{ category }}_statements,
+        {% endfor -%}
+        message
 
     from message_statements
 

@@ -55,23 +55,21 @@ hashed_messages as (
 
     select
         *,
-        {{ token_hashes('tokens') }} as token_hashes
+        {{ token_hashes('tokens') }} as token_hashes,
+        len(tokens) as word_count,
+        len(list_filter(tokens, lambda token: contains(token, ''''))) as apostrophe_count,
+        len(list_filter(tokens, lambda token: length(token) > 7)) as long_word_count
 
     from changed_messages
 
 ),
 
--- What needs the letters of words; from here on words are numbers, which are cheaper to carry,
--- sort and compare than text.
+-- The last that needs the letters of words; from here on words are numbers, which are cheaper to
+-- carry, sort and compare than text.
 message_sequences as (
 
     select
-        hashed_messages.* exclude (tokens),
-        len(hashed_messages.tokens) as word_count,
-        len(list_filter(hashed_messages.tokens, lambda token: contains(token, '''')))
-            as apostrophe_count,
-        len(list_filter(hashed_messages.tokens, lambda token: length(token) > 7))
-            as long_word_count,
+        hashed_messages.* exclude (tokens),  -- noqa: RF02
         {{ passive_count('hashed_messages.tokens', 'hashed_messages.token_hashes') }}
             as passive_count
 

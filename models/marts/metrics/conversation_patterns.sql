@@ -108,15 +108,14 @@ pattern_totals as (
 alignment_totals as (
 
     select
-        turn_alignment.conversation_id,
-        count(*) as turn_count,
-        {%- for half, name in {1: 'first', 2: 'second'}.items() %}
+        {% for half, name in {1: 'first', 2: 'second'}.items() -%}
             avg(turn_metrics.vocabulary_overlap order by turn_alignment.turn_number)
                 filter (where turn_alignment.half = {{ half }}) as {{ name }}_half_alignment,
             avg(turn_alignment.shuffled_overlap order by turn_alignment.turn_number)
-                filter (where turn_alignment.half = {{ half }}) as {{ name }}_half_baseline
-            {{- ',' if not loop.last }}
-        {%- endfor %}
+                filter (where turn_alignment.half = {{ half }}) as {{ name }}_half_baseline,
+        {% endfor -%}
+        count(*) as turn_count,
+        turn_alignment.conversation_id
 
     from turn_alignment
 

@@ -15,25 +15,25 @@ messages as (
 
 ),
 
-message_form as (
+form as (
 
     select * from {{ ref('int_message_form') }}
 
 ),
 
-message_words as (
+words as (
 
     select * from {{ ref('int_message_words') }}
 
 ),
 
-word_kinds as (
+kinds as (
 
     select * from {{ ref('int_word_kinds') }}
 
 ),
 
-word_sequences as (
+sequences as (
 
     select * from {{ ref('int_word_sequences') }}
 
@@ -54,40 +54,41 @@ measured_messages as (
     select
         changed_messages.experiment_id,
         changed_messages.content,
-        message_form.*,
-        message_words.* exclude (conversation_id, turn_number, agent_id, fingerprint),  -- noqa: RF02
-        word_kinds.* exclude (conversation_id, turn_number, agent_id, fingerprint),  -- noqa: RF02
-        word_sequences.* exclude (conversation_id, turn_number, agent_id, fingerprint)  -- noqa: RF02
+        form.*,
+        words.* exclude (conversation_id, turn_number, agent_id, fingerprint),  -- noqa: RF02
+        kinds.* exclude (conversation_id, turn_number, agent_id, fingerprint),  -- noqa: RF02
+        sequences.* exclude (conversation_id, turn_number, agent_id, fingerprint)  -- noqa: RF02
 
     from changed_messages
 
-inner join message_form
-    on
-        changed_messages.conversation_id = message_form.conversation_id
-        and changed_messages.turn_number = message_form.turn_number
-        and changed_messages.agent_id = message_form.agent_id
-        and changed_messages.fingerprint = message_form.fingerprint
+    inner join form
+        on
+            changed_messages.conversation_id = form.conversation_id
+            and changed_messages.turn_number = form.turn_number
+            and changed_messages.agent_id = form.agent_id
+            and changed_messages.fingerprint = form.fingerprint
 
-inner join message_words
-    on
-        changed_messages.conversation_id = message_words.conversation_id
-        and changed_messages.turn_number = message_words.turn_number
-        and changed_messages.agent_id = message_words.agent_id
-        and changed_messages.fingerprint = message_words.fingerprint
+    inner join words
+        on
+            changed_messages.conversation_id = words.conversation_id
+            and changed_messages.turn_number = words.turn_number
+            and changed_messages.agent_id = words.agent_id
+            and changed_messages.fingerprint = words.fingerprint
 
-inner join word_kinds
-    on
-        changed_messages.conversation_id = word_kinds.conversation_id
-        and changed_messages.turn_number = word_kinds.turn_number
-        and changed_messages.agent_id = word_kinds.agent_id
-        and changed_messages.fingerprint = word_kinds.fingerprint
+    inner join kinds
+        on
+            changed_messages.conversation_id = kinds.conversation_id
+            and changed_messages.turn_number = kinds.turn_number
+            and changed_messages.agent_id = kinds.agent_id
+            and changed_messages.fingerprint = kinds.fingerprint
 
-inner join word_sequences
-    on
-        changed_messages.conversation_id = word_sequences.conversation_id
-        and changed_messages.turn_number = word_sequences.turn_number
-        and changed_messages.agent_id = word_sequences.agent_id
-        and changed_messages.fingerprint = word_sequences.fingerprint
+    inner join sequences
+        on
+            changed_messages.conversation_id = sequences.conversation_id
+            and changed_messages.turn_number = sequences.turn_number
+            and changed_messages.agent_id = sequences.agent_id
+            and changed_messages.fingerprint = sequences.fingerprint
+
 )
 
 select

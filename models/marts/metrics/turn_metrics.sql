@@ -60,8 +60,7 @@ changed_turns as (
 
 ),
 
--- What was measured in turns in which both agents spoke. Joined on the fingerprint too, here and
--- below, so that nothing of an older state is ever taken.
+-- Turns in which both agents spoke, with steps of the same state; an older one is never taken.
 measured_turns as (
 
     select
