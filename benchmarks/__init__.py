@@ -1,6 +1,6 @@
 """Measures how fast the project is, as ratios taken in one run.
 
-The generator writes what the sample's recorder writes, and shares its parts.
+The corpus is what the sample's recorder would write, by the same writer of events.
 """
 
 import sys

@@ -10,12 +10,11 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from lake_servers import MissingProgramError
+from helpers.lake_servers import MissingProgramError
 
-from benchmarks import shapes
-from benchmarks.lab import Lab, Options
-from benchmarks.lakes import catalog, lake
-from benchmarks.parts import PARTS as PARTS_OF_A_FILE
+from benchmarks import corpus_check
+from benchmarks.measuring import Bench, Options
+from benchmarks.parts import PARTS
 from benchmarks.results import Results
 
 QUICK = Options(
@@ -40,7 +39,6 @@ FULL = Options(
     catalog_conversations=100_000,
     repeats=3,
 )
-PARTS = PARTS_OF_A_FILE | {"lake": lake, "catalog": catalog}
 RESULTS = Path(__file__).parent / "results"
 # Options of a number each.
 NUMBERS = {
@@ -70,16 +68,16 @@ def main() -> None:
         if name in (arguments.only or PARTS)
         and (name != "memory" or options.memory_turns)
     ]
-    shapes.check()
+    corpus_check.check()
     results = Results(asdict(options) | {"parts": parts})
     name = arguments.name or ("full" if arguments.full else "quick")
     folder = Path(tempfile.mkdtemp(prefix="pidgin-bench-", dir=arguments.work))
     try:
-        lab = Lab(options, results, folder)
+        bench = Bench(options, results, folder)
         for part in parts:
             begin = time.perf_counter()
             try:
-                PARTS[part](lab)
+                PARTS[part](bench)
             except MissingProgramError as error:
                 results.left_out.append(f"{part}: {error}")
             # After each part: what a long run has found survives its end.

@@ -5,8 +5,9 @@ Usage: python -m benchmarks.corpus DIR --turns 5000 [--turns-per-conversation 50
 
 Without --histories each MessageRequestEvent carries an empty `conversation_history`;
 with it, all that was said so far, as Pidgin writes it. The sample's recorder is the
-reference: `benchmarks.shapes` compares what both write. It looks at each message many
-times and is too slow for large corpora. Recorded convergence scores are a random walk.
+reference: `benchmarks.corpus_check` compares what both write. It looks at each message
+many times and is too slow for large corpora. Recorded convergence scores are a random
+walk.
 """
 
 import argparse
@@ -14,21 +15,24 @@ import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from sampler.models import GPT_4O, GPT_MINI, HAIKU, SONNET, Model
-from sampler.recorder import (
+from sampler.events import (
     RATE_LIMIT_MESSAGE,
     SYSTEM_PROMPTS,
     Agent,
     Clock,
-    Experiment,
+    EventWriter,
+    Usage,
+    as_line,
 )
+from sampler.models import GPT_4O, GPT_MINI, HAIKU, SONNET, Model
+from sampler.recorder import Experiment, agents_of
 
 from benchmarks.texts import Texts
 
@@ -105,7 +109,6 @@ class ConversationLog:
         self.recording = recording
         # An odd factor: each number gives another id, and neighbours look unlike.
         self.id = f"conv_{number * 0x9E3779B1 % 2**32:08x}"
-        self.lines: list[str] = []
         self.turn_count = 0
         self.status = "running"
         self.tokens = {"agent_a": [0, 0], "agent_b": [0, 0]}
@@ -113,11 +116,17 @@ class ConversationLog:
         self._rng = Random(seed)
         self._texts = Texts(self._rng)
         self._clock = Clock(recording.starts_at, self._rng)
+        self._events = EventWriter(self.id, recording.experiment_id, self._clock)
         self._history: list[str] = []
         self._history_tokens = 0
         self._cached_tokens = {"agent_a": 0, "agent_b": 0}
         self._score = self._rng.uniform(0.2, 0.5)
         self._start()
+
+    @property
+    def lines(self) -> list[str]:
+        """Its lines so far."""
+        return self._events.lines
 
     @property
     def _models(self) -> Iterator[tuple[Agent, Model]]:
@@ -126,39 +135,12 @@ class ConversationLog:
     def _start(self) -> None:
         experiment, agents = self.recording.experiment, self.recording.agents
         system = SYSTEM_PROMPTS["basic"]
-        self._remember(self._message("system", system, "system"))
-        self._remember(self._message("user", experiment.prompt, "human"))
+        self._remember(self._events.message("system", system, "system"))
+        self._remember(self._events.message("user", experiment.prompt, "human"))
         for agent in agents:
-            self._emit(
-                "SystemPromptEvent",
-                agent_id=agent.id,
-                prompt=system,
-                agent_display_name=None,
-            )
-        agent_a, agent_b = agents
-        self._emit(
-            "ConversationStartEvent",
-            agent_a=asdict(agent_a),
-            agent_b=asdict(agent_b),
-            experiment_id=self.recording.experiment_id,
-            config={
-                "initial_prompt": experiment.prompt,
-                "max_turns": experiment.max_turns,
-                "temperature_a": None,
-                "temperature_b": None,
-                "awareness_a": "basic",
-                "awareness_b": "basic",
-                "choose_names": False,
-                "prompt_tag": "[HUMAN]",
-            },
-            agent_a_display_name=agent_a.display_name,
-            agent_b_display_name=agent_b.display_name,
-            agent_a_model=agent_a.model,
-            agent_b_model=agent_b.model,
-            max_turns=experiment.max_turns,
-            initial_prompt=experiment.prompt,
-            temperature_a=None,
-            temperature_b=None,
+            self._events.system_prompt(agent, system)
+        self._events.conversation_start(
+            agents, ("basic", "basic"), experiment.prompt, experiment.max_turns
         )
 
     def add_turns(self, count: int) -> None:
@@ -171,18 +153,13 @@ class ConversationLog:
     def add_turn(self, *, fails: bool = False) -> None:
         """Go on for one turn; agent B may be answered by an error."""
         turn = self.turn_count
-        self._emit("TurnStartEvent", turn_number=turn)
+        self._events.turn_start(turn)
         message_a, message_b = (
             self._ask(agent, model, turn, fails=fails and agent.id == "agent_b")
             for agent, model in self._models
         )
         self._score = min(max(self._score + self._rng.uniform(-0.06, 0.07), 0.0), 0.99)
-        self._emit(
-            "TurnCompleteEvent",
-            turn_number=turn,
-            turn={"agent_a_message": message_a, "agent_b_message": message_b},
-            convergence_score=round(self._score, 2),
-        )
+        self._events.turn_complete(turn, (message_a, message_b), round(self._score, 2))
         self.turn_count += 1
 
     def end(self) -> None:
@@ -197,24 +174,13 @@ class ConversationLog:
 
     def interrupt(self) -> None:
         """End the conversation as a user does."""
-        turn = self.turn_count
-        self._emit("InterruptRequestEvent", turn_number=turn, interrupt_source="user")
-        self._emit(
-            "ConversationPausedEvent", turn_number=turn, paused_during="between_turns"
-        )
+        self._events.interrupt(self.turn_count)
         self._end("user_interrupt", "interrupted")
 
     def _end(self, reason: str, status: str) -> None:
-        span = self._clock.now - self.recording.starts_at
-        self._emit(
-            "ConversationEndEvent",
-            # As in Pidgin, the prompts count.
-            total_turns=self.turn_count + 1,
-            status=status,
-            experiment_id=self.recording.experiment_id,
-            reason=reason,
-            error=None,
-            duration_ms=span // timedelta(milliseconds=1),
+        # As in Pidgin, the prompts count.
+        self._events.conversation_end(
+            self.turn_count + 1, status, reason, self.recording.starts_at
         )
         self.status = status
 
@@ -222,13 +188,8 @@ class ConversationLog:
         if self._rng.random() < PACE_SHARE:
             wait = timedelta(seconds=self._rng.uniform(0.1, 1.2))
             self._clock.advance(wait)
-            self._emit(
-                "RateLimitPaceEvent",
-                provider=model.provider.name,
-                wait_time=wait.total_seconds(),
-                reason="mixed",
-            )
-        self._emit_request(agent, turn)
+            self._events.pace(model, wait)
+        self._request(agent, turn)
         asked = self._clock.now
         if fails:
             return self._fail(agent, model, turn, asked)
@@ -240,104 +201,39 @@ class ConversationLog:
         read = self._cached_tokens[agent.id]
         prompt = self._history_tokens
         self._cached_tokens[agent.id] = prompt
-        message = self._complete(agent, text, asked, (prompt, completion), read)
-        self._emit(
-            "TokenUsageEvent",
-            provider=model.provider.class_name,
-            tokens_used=prompt + completion,
-            tokens_per_minute_limit=model.provider.tokens_per_minute,
-            current_usage_rate=float(prompt + completion),
-            agent_id=agent.id,
-            model=model.api_id,
-            prompt_tokens=prompt,
-            completion_tokens=completion,
-            cache_read_tokens=read,
-            cache_write_tokens=prompt - read,
-        )
+        usage = Usage(prompt, completion, read, cache_write=prompt - read)
+        message = self._complete(agent, text, asked, usage)
+        self._events.token_usage(agent, model, usage, float(usage.total))
         self.tokens[agent.id][0] += prompt
         self.tokens[agent.id][1] += completion
         self._history_tokens += completion + 4
         return message
 
-    def _emit_request(self, agent: Agent, turn: int) -> None:
-        """Emit the request; the history goes in as the texts that it is made of."""
+    def _request(self, agent: Agent, turn: int) -> None:
+        """Ask; the history goes in as the texts that it is made of."""
         histories = self.recording.corpus.histories
-        self._emit(
-            "MessageRequestEvent",
-            agent_id=agent.id,
-            turn_number=turn,
-            conversation_history=[HISTORY_MARK] if histories else [],
-            temperature=None,
-            allow_truncation=False,
-            thinking_enabled=None,
-            thinking_budget=None,
-            max_tokens=None,
-        )
+        self._events.message_request(agent, turn, [HISTORY_MARK] if histories else [])
         if histories:
             mark, history = json.dumps(HISTORY_MARK), ",".join(self._history)
             self.lines[-1] = self.lines[-1].replace(mark, history, 1)
 
     def _fail(self, agent: Agent, model: Model, turn: int, asked: datetime) -> Json:
         self._clock.advance(timedelta(seconds=5))
-        self._emit(
-            "APIErrorEvent",
-            error_type="rate_limit",
-            error_message=RATE_LIMIT_MESSAGE,
-            agent_id=agent.id,
-            provider=model.provider.class_name,
-            context=f"During message generation for turn {turn}",
-            error_code=None,
-            retryable=True,
-            retry_count=0,
-        )
+        self._events.api_error(agent, model, turn, "rate_limit", RATE_LIMIT_MESSAGE)
         text = f"[API error: {RATE_LIMIT_MESSAGE}]"
-        return self._complete(agent, text, asked, (0, 0), None)
+        return self._complete(agent, text, asked, None)
 
     def _complete(
-        self,
-        agent: Agent,
-        text: str,
-        asked: datetime,
-        tokens: tuple[int, int],
-        cached: int | None,
+        self, agent: Agent, text: str, asked: datetime, usage: Usage | None
     ) -> Json:
-        message = self._message("assistant", text, agent.id)
-        prompt, completion = tokens
-        self._emit(
-            "MessageCompleteEvent",
-            agent_id=agent.id,
-            message=message,
-            prompt_tokens=prompt,
-            completion_tokens=completion,
-            total_tokens=prompt + completion,
-            duration_ms=(self._clock.now - asked) // timedelta(milliseconds=1),
-            cache_read_tokens=cached,
-            cache_write_tokens=None if cached is None else prompt - cached,
-        )
+        message = self._events.message("assistant", text, agent.id)
+        self._events.message_complete(agent, message, usage, asked)
         self._remember(message)
         return message
 
-    def _message(self, role: str, content: str, agent_id: str) -> Json:
-        return {
-            "role": role,
-            "content": content,
-            "agent_id": agent_id,
-            "timestamp": self._clock.local(),
-        }
-
     def _remember(self, message: Json) -> None:
         if self.recording.corpus.histories:
-            self._history.append(json.dumps(message, separators=(",", ":")))
-
-    def _emit(self, event_type: str, **fields: Any) -> None:
-        event = {
-            "conversation_id": self.id,
-            **fields,
-            "timestamp": self._clock.tick(),
-            "event_type": event_type,
-        }
-        event.setdefault("experiment_id", None)
-        self.lines.append(json.dumps(event, separators=(",", ":")))
+            self._history.append(as_line(message))
 
     def manifest_entry(self) -> Json:
         """Build the conversation's part of the manifest."""
@@ -382,20 +278,7 @@ class ExperimentRecording:
             starts_at=self.starts_at,
             display_mode="none",
         )
-        same = self.experiment.models[0] == self.experiment.models[1]
-        self.agents = [
-            Agent(
-                id=f"agent_{letter.lower()}",
-                model=model.model_id,
-                display_name=model.display_name + (f"-{letter}" if same else ""),
-                model_display_name=model.display_name,
-                temperature=None,
-                thinking_enabled=None,
-                thinking_budget=None,
-                max_tokens=None,
-            )
-            for letter, model in zip("AB", self.experiment.models, strict=True)
-        ]
+        self.agents = agents_of(self.experiment)
         self.directory = f"{self.experiment.name}_{suffix}"
         self.conversations: list[ConversationLog] = []
 
@@ -408,30 +291,18 @@ class ExperimentRecording:
 
     def manifest(self) -> Json:
         """Build the manifest, as it stands after the last event."""
-        running = sum(each.status == "running" for each in self.conversations)
         planned = self.experiment.repetitions
-        is_running = running > 0 or len(self.conversations) < planned
+        is_running = len(self.conversations) < planned or any(
+            each.status == "running" for each in self.conversations
+        )
         started = self.starts_at.isoformat()
-        manifest: Json = {
-            "experiment_id": self.experiment_id,
-            "name": self.experiment.name,
-            "created_at": started,
-            "config": self.experiment.config(),
-            "total_conversations": planned,
-            "status": "running" if is_running else "completed",
-            "conversations": {
-                each.id: each.manifest_entry() for each in self.conversations
-            },
-            "started_at": started,
-            "completed_conversations": len(self.conversations) - running,
-            "failed_conversations": 0,
-            "running_conversations": running,
-        }
-        if not is_running:
-            # The conversations of the benchmark run side by side, for hours.
-            ended = self.starts_at + timedelta(hours=3)
-            manifest["completed_at"] = ended.isoformat()
-        return manifest
+        # The conversations of the benchmark run side by side, for hours.
+        ended = (self.starts_at + timedelta(hours=3)).isoformat()
+        return self.experiment.manifest(
+            self.experiment_id,
+            {each.id: each.manifest_entry() for each in self.conversations},
+            (started, started, None if is_running else ended),
+        )
 
     def write(
         self,

@@ -14,9 +14,8 @@ from benchmarks import ROOT
 from benchmarks.corpus import Corpus, write_corpus
 from benchmarks.processes import Run, clean_environment, run
 
-NOT_COPIED = shutil.ignore_patterns(
-    ".*", "target", "logs", "warehouse", "sample_data", "benchmarks", "__pycache__"
-)
+# Folders of the project that a build does not need.
+NOT_COPIED = ("target", "logs", "warehouse", "sample_data", "benchmarks")
 
 
 @dataclass(frozen=True)
@@ -216,5 +215,14 @@ def copy_project(target: Path) -> Path:
 
     Runs in the copy neither meet nor change what is built in the project itself.
     """
-    shutil.copytree(ROOT, target, ignore=NOT_COPIED)
+    shutil.copytree(ROOT, target, ignore=_not_copied)
     return target
+
+
+def _not_copied(folder: str, names: list[str]) -> list[str]:
+    is_root = Path(folder) == ROOT
+    return [
+        name
+        for name in names
+        if name.startswith((".", "__pycache__")) or (is_root and name in NOT_COPIED)
+    ]

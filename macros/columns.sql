@@ -75,7 +75,7 @@
     {{- return(columns) -}}
 {% endmacro %}
 
-{#- A contract is about all columns, those taken from marts included. -#}
+{#- A contract also covers the columns that a view takes from marts. -#}
 {% macro duckdb__get_assert_columns_equivalent(sql) %}
     {%- do model.update({'columns': columns_of(model)}) -%}
     {{- return(assert_columns_equivalent(sql)) -}}

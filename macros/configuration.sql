@@ -71,6 +71,15 @@
     {{- return(('/' if path.startswith('/') else '') ~ steps | join('/') or '.') -}}
 {% endmacro %}
 
+{#- The patterns that conversation_patterns looks for in turns. Each needs so many turns in a row, a
+    variable of its name. -#}
+{% macro pattern_names() %}
+    {{- return([
+        'loop', 'farewell_loop', 'gratitude_spiral', 'silence', 'symbol_ending',
+        'vocabulary_collapse', 'echo_chamber', 'symbolic_phase', 'compression_phase',
+    ]) -}}
+{% endmacro %}
+
 {#- The thresholds of conversation_patterns as one text: they belong to what a row was
     computed from. -#}
 {% macro pattern_thresholds() %}

@@ -1,5 +1,4 @@
-{#- The columns of a new table. DuckLake chooses itself how it compresses its files, and takes no word of
-    it. -#}
+{#- DuckLake chooses the compression of its files itself and accepts no setting for it. -#}
 {% macro duckdb__get_table_columns_and_constraints() %}
     {%- set columns = table_columns_and_constraints() -%}
     {{- return(columns | replace(' using compression zstd', '') if is_lake() else columns) -}}

@@ -5,7 +5,7 @@ With the project's environment, after `make build`:
     .venv/bin/marimo edit notebooks/first_look.py
     .venv/bin/python notebooks/first_look.py
 
-The first opens it in a browser, the second runs it through.
+The first opens it in a browser, the second runs all of it.
 """
 
 import marimo
@@ -33,7 +33,7 @@ def _(mo):
         # A first look
 
         Experiments first. `per_turn` is the mean of each conversation's own slope:
-        above 0 the two agents grow more alike while they talk.
+        above 0 the two agents become more similar while they talk.
         """
     )
 
@@ -47,7 +47,7 @@ def _(mo, warehouse):
             array_to_string(models, ' + ') as models,
             conversations,
             spoken_turns as turns,
-            round(avg_convergence_balanced, 2) as alike,
+            round(avg_convergence_balanced, 2) as similarity,
             round(convergence_trend_within_balanced, 3) as per_turn,
             round(cost_usd, 4) as usd
         from experiment_dashboard
@@ -62,10 +62,10 @@ def _(mo, warehouse):
 def _(mo):
     mo.md(
         """
-        ## Do they grow alike?
+        ## Do they become more similar?
 
         The conversation is the unit: the band is an interval over conversations, and
-        the bars below say how many of them each turn rests on.
+        the bars below say how many conversations reach each turn.
         """
     )
 
@@ -83,8 +83,8 @@ def _(mo):
         """
         ## From the start to the end
 
-        The same within each conversation. Later turns above are those of the
-        conversations that went on, and here each is compared with itself.
+        Later turns in the figure above come only from the conversations that went on.
+        Here each conversation is compared with itself.
         """
     )
 
@@ -100,10 +100,10 @@ def _(figure, mo, warehouse):
 def _(mo):
     mo.md(
         """
-        ## Which pairs of models end up most alike?
+        ## Which pairs of models end up most similar?
 
-        One value of each conversation. `.data` of a figure is the frame behind it, and
-        any question of `docs/questions.md` can be asked here in the same way.
+        One value for each conversation. A figure's `.data` is the data frame behind it.
+        You can run any query of `docs/questions.md` here in the same way.
         """
     )
 

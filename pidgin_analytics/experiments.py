@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pidgin_analytics.exports import unknown
+from pidgin_analytics.printing import unknown
 from pidgin_analytics.warehouse import Snapshot
 
 

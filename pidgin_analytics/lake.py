@@ -327,7 +327,7 @@ def _asking() -> Iterator[None]:
         yield
     except driver.Error as error:
         raise LakeError(
-            f"The catalog of the lake cannot be asked: {one_line(error)}"
+            f"The catalog of the lake cannot be queried: {one_line(error)}"
         ) from None
 
 
@@ -354,7 +354,7 @@ class Reader:
         """Return the snapshot that people read; None if no build was published yet.
 
         Raises:
-            LakeError: the catalog cannot be asked.
+            LakeError: the catalog cannot be queried.
         """
         with self._lock:
             if self._is_closed:
@@ -391,7 +391,7 @@ def newest(connection: psycopg.Connection[Any], lake: Lake) -> PublishedSnapshot
     """Return the snapshot that was published last, if any.
 
     Raises:
-        LakeError: the catalog cannot be asked.
+        LakeError: the catalog cannot be queried.
     """
     with _asking():
         if not _is_made(connection, lake, "pidgin_published"):
@@ -426,7 +426,7 @@ class Lock:
         """Take the lock; return whether it is this one's.
 
         Raises:
-            LakeError: the catalog cannot be asked.
+            LakeError: the catalog cannot be queried.
         """
         with _asking():
             ((is_taken,),) = self._connection.execute(
@@ -438,7 +438,7 @@ class Lock:
         """Name the process that has the lock.
 
         Raises:
-            LakeError: the catalog cannot be asked.
+            LakeError: the catalog cannot be queried.
         """
         with _asking():
             found = self._connection.execute(OWNER, [self._key]).fetchone()
@@ -494,7 +494,7 @@ class Builder(Lock):
         """Return the snapshot that people read.
 
         Raises:
-            LakeError: the catalog cannot be asked.
+            LakeError: the catalog cannot be queried.
         """
         return newest(self._connection, self.lake)
 
@@ -545,7 +545,7 @@ class Builder(Lock):
         """Whether there is a lake yet.
 
         Raises:
-            LakeError: the catalog cannot be asked.
+            LakeError: the catalog cannot be queried.
         """
         with _asking():
             return _is_made(self._connection, self.lake, "ducklake_metadata")
@@ -578,7 +578,7 @@ class Builder(Lock):
         """Note no more that other snapshots than these were published.
 
         Raises:
-            LakeError: the catalog cannot be asked.
+            LakeError: the catalog cannot be queried.
         """
         with _asking():
             self._connection.execute(
@@ -591,7 +591,7 @@ class Builder(Lock):
         """Return the snapshots that were published in these days, and the last one.
 
         Raises:
-            LakeError: the catalog cannot be asked.
+            LakeError: the catalog cannot be queried.
         """
         schema = identifier(self.lake.name)
         with _asking():

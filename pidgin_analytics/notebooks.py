@@ -136,8 +136,8 @@ def notebook(warehouse: Snapshot, experiment: str, path: str | None) -> tuple[st
     cells = [
         _markdown(
             f"# {markdown_text(name or experiment_id)}\n\nExperiment"
-            f" {markdown_text(experiment_id)}, as the warehouse has it whenever a cell"
-            " is run. It needs the project's environment as its kernel."
+            f" {markdown_text(experiment_id)}. Each cell queries the warehouse when it"
+            " is run. The kernel must be the project's environment."
         ),
         _code(
             SETUP.format(
@@ -147,8 +147,8 @@ def notebook(warehouse: Snapshot, experiment: str, path: str | None) -> tuple[st
         _markdown("## How did it go?\n\nA row per conversation."),
         _code(CONVERSATIONS),
         _markdown(
-            "## Do they grow alike?\n\nThe conversation is the unit: turns of one"
-            " conversation depend on each other."
+            "## Do they become more similar?\n\nThe conversation is the unit: turns of"
+            " one conversation depend on each other."
         ),
         _code('show("convergence")'),
         _code('show("convergence-each")'),
@@ -157,26 +157,28 @@ def notebook(warehouse: Snapshot, experiment: str, path: str | None) -> tuple[st
         _code('show("vocabulary")'),
         _code('show("style")'),
         _code('show("words")'),
-        _markdown("## Who adapts to whom?"),
+        _markdown(
+            "## Who adapts to whom?\n\nAdopted words, not the column `alignment_gain`."
+        ),
         _code('show("alignment")'),
         _markdown(
-            "## Circles, goodbyes, silence: since when?\n\nEmpty where a pattern is not"
-            " there."
+            "## Circles, goodbyes, silence: since when?\n\nEmpty if a pattern was not"
+            " found."
         ),
         _code('show("patterns")'),
         _code(PATTERNS),
-        _markdown("## What did it take, and what went wrong?"),
+        _markdown("## What did it cost, and what went wrong?"),
         _code('show("tokens-and-cost")'),
         _code('show("response-times")'),
         _code(INCIDENTS),
         _markdown(
-            "## Go on from here\n\nEverything of every turn as a frame; the project's"
-            " `docs/questions.md` has more questions with their SQL."
+            "## Continue from here\n\nAll columns of all turns as a data frame. The"
+            " project's `docs/questions.md` has more questions with their SQL."
         ),
         _code(TURNS),
         _markdown(
-            'The frame behind a figure. `made.drawn("pdf")` is the figure as a file,'
-            " `made.csv()` its rows, `made.caption` what to write below."
+            'The data behind a figure. `made.drawn("pdf")` is the figure as a file,'
+            " `made.csv()` its rows, `made.caption` its caption."
         ),
         _code(SAVE),
     ]

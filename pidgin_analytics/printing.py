@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 
 import click
 
@@ -25,3 +27,10 @@ def say(text: str) -> None:
 def counted(number: int, name: str) -> str:
     """Say how many of something there are."""
     return f"{number} {name}" + "s" * (number != 1)
+
+
+def unknown(kind: str, name: str, known: Iterable[str], otherwise: str) -> str:
+    """Say that something is not there, and what was perhaps meant."""
+    near = difflib.get_close_matches(name, list(known))
+    hint = f"did you mean {' or '.join(near)}?" if near else f"{otherwise}."
+    return f"There is no {kind} {name}; {hint}"

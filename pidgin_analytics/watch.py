@@ -285,7 +285,7 @@ def one_line(text: str) -> str:
 
 
 def holdings(warehouse: Path | None) -> Holdings | None:
-    """Ask the published warehouse what it holds; None if it cannot be asked."""
+    """Ask the published warehouse what it holds; None if it cannot be queried."""
     try:
         with Warehouse(warehouse) as opened, opened.snapshot() as snapshot:
             (counts,) = snapshot.fetch(COUNTS)

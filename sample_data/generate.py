@@ -31,10 +31,9 @@ from sampler.dialogue import (
     thanking,
     turning_to_signs,
 )
+from sampler.events import CONTEXT_LIMIT_MESSAGE, RATE_LIMIT_MESSAGE
 from sampler.models import GPT_4, GPT_4O, GPT_MINI, HAIKU, MISTRAL, SILENT, SONNET
 from sampler.recorder import (
-    CONTEXT_LIMIT_MESSAGE,
-    RATE_LIMIT_MESSAGE,
     Experiment,
     Incident,
     Trouble,

@@ -1,11 +1,11 @@
-{#- What stands in a warehouse may have been made by another state of the project, with columns that
-    were added, dropped, retyped or moved since. Before a build, all incremental models are compared
-    with what their yml declares. One that differs is built anew, by should_full_refresh; the
-    stores (full_refresh = false) keep their rows, which may be of logs that are gone.
+{#- A warehouse may have been built by another version of the project, in which columns were added,
+    dropped, retyped or moved. Before a build, the tables of all incremental models are compared with
+    their yml. One that differs is rebuilt, through should_full_refresh; the stores (full_refresh =
+    false) keep their rows, because the logs may be gone.
     docs/decisions/0008-changed-columns.md says why. -#}
 {% macro heal_columns() %}
     {%- set changed = {'models': [], 'stores': []} -%}
-    {#- The one place that every model of this run can read. -#}
+    {#- `graph` is the only place that every model of this run can read. -#}
     {%- do graph.update({'changed_columns': changed}) -%}
     {%- if graph.pidgin_relations.get('columns', {}).get('definition') == graph.pidgin_code -%}
         {{- return('') -}}
@@ -29,16 +29,15 @@
             {%- endif -%}
         {%- endif -%}
     {%- endfor -%}
-    {#- Once they are as declared, they are not compared again while the project is the same. -#}
+    {#- If all are as declared, they are not compared again until the project changes. -#}
     {%- if changed.models or changed.stores -%}
-        {%- do forget_noted_relations() -%}
+        {%- do drop_notes() -%}
         {%- do read_noted_relations() -%}
     {%- else -%}
         {%- do note_relation('columns', graph.pidgin_code) -%}
     {%- endif -%}
 {% endmacro %}
 
-{#- What dbt asks of each incremental model, also for is_incremental(). -#}
 {% macro should_full_refresh() %}
     {%- set configured = config.get('full_refresh') -%}
     {%- if configured is none -%}
@@ -48,7 +47,7 @@
     {{- return(configured) -}}
 {% endmacro %}
 
-{#- dbt asks it for models of its own kind only; an event store is one, too. -#}
+{#- dbt's own macro is false for every materialization but `incremental`. -#}
 {% macro is_incremental() %}
     {{- return(
         execute and (load_cached_relation(this) or this).is_table
@@ -177,9 +176,9 @@
     order by node
 {%- endmacro %}
 
-{#- The rows of a store, whatever they were read from, in the columns that it declares. A value that
-    its new type cannot hold is NULL. What stands in other columns stays behind them, until no row
-    has it any more. In one transaction: killed in the middle, nothing has changed. -#}
+{#- Copies all rows of a store into its declared columns. A value that the new type cannot hold becomes
+    NULL. Other columns are kept after these until no row has a value in them. In one transaction, so
+    that a killed build changes nothing. -#}
 {% macro reshape_store(node, table) %}
     {%- set columns = [] -%}
     {%- for column in node.columns.values() -%}
@@ -198,8 +197,8 @@
     commit
 {% endmacro %}
 
-{#- After a build: columns of stores that no model declares and no row needs any more, because each
-    log was read again. -#}
+{#- After a build: drops columns of stores that are not declared and hold no value any more, because
+    every log was read again. -#}
 {% macro drop_emptied_columns() %}
     {%- for node in graph.nodes.values() | selectattr('relation_name', 'in', graph.changed_columns.stores) -%}
         {%- set standing = run_query(

@@ -1,12 +1,11 @@
-{#- Whether a file was listed long enough after it was written. Modification times are whole seconds,
-    so a file written in the second in which it was listed could change again unseen; the next build
-    looks at it again. -#}
+{#- Modification times are whole seconds, so a file that was written in the second in which it was listed
+    could change again unnoticed. The next build checks it again. -#}
 {% macro is_settled(modified_at) -%}
     abs(epoch(now()) - epoch({{ modified_at }})) > 2
 {%- endmacro %}
 
-{#- Leaves out the files that {{ this }} has read in their present state and in the present way. No
-    content is read: size and modification time decide. -#}
+{#- Leaves out files that {{ this }} has read with the same size, modification time and SQL. Content is
+    not read. -#}
 {% macro without_read_files(files) %}
     {%- if is_incremental() -%}
         anti join {{ this }} as known
@@ -19,9 +18,8 @@
     {%- endif -%}
 {% endmacro %}
 
-{#- What the event_store materialization reads: the files of one kind that are new or changed, in the
-    temporary table read_files. A file is not read that an archive holds in the same state. Returns
-    their paths. -#}
+{#- The new and changed files of one kind, for the materialization event_store: in the temporary table
+    read_files, and as a list of paths. If an archive holds the same version of a file, it is left out. -#}
 {% macro list_changed_files(file_kind) %}
     {%- set listing -%}
         create or replace temp table read_files as
@@ -71,10 +69,10 @@
     ) -%}
 {% endmacro %}
 
-{#- Where each log is read, and how large it is there. A compressed one is unpacked beside the warehouse,
-    into files that the next build or the end of this model deletes. Readers would trust its name, stop
-    all others at the first fault, or take a part for the whole. Without the project's plugin they have
-    to. -#}
+{#- From which path each log is read, and its size there. Compressed logs are unpacked beside the warehouse;
+    the end of this model, or the next build, deletes the copies. DuckDB's own reader would trust the
+    file's name, stop at the first damaged file, or take a part of a file for the whole. Without the
+    project's plugin it has to be used. -#}
 {% macro find_places() %}
     create or replace temp table read_logs as
     select *, source_file as place, size_bytes as place_size, cast(null as varchar) as problem
@@ -93,15 +91,13 @@
     set variable pidgin_changed_logs = {{ patterns_of('place', 'temp.read_logs') }}
 {% endmacro %}
 
-{#- Deletes the unpacked copies; gives their folder. -#}
 {% macro clear_copies() %}
     select clear_folder(coalesce(path, 'pidgin') || '.reading')
     from duckdb_databases() where database_name = current_database()
 {% endmacro %}
 
-{#- Reads what can be read as lines of text: one row per line, in the order of lines, parsed. The reader
-    numbers no lines, but the rows of a new table are numbered; numbering lines while they are read would
-    use one thread only. -#}
+{#- Reads logs as lines of text: one parsed row per line, in order. The reader does not number lines, but the
+    rows of a new table have numbers; numbering lines during the read would use only one thread. -#}
 {% macro read_text_lines(paths, mends_keys) %}
     {#- The source's own reader, asked to note the lines that it cannot read instead of
         stopping at them. -#}
@@ -117,8 +113,8 @@
     create or replace temp table read_text_lines as {{ parsed_lines(lines, mends_keys) }}
 {% endmacro %}
 
-{#- Looks through what was read of each log, and again at the bytes of those that leave a question. Says
-    whether any line is to be read in another way. -#}
+{#- Checks what was read of each log, and if something is unclear, its bytes. Notes whether any line has to
+    be read in another way. -#}
 {% macro judge_logs(paths) %}
     set variable pidgin_unreadable_logs = (
         {% if paths %}
@@ -186,7 +182,6 @@
         or exists(from temp.read_text_lines where glued_line is not null)
 {% endmacro %}
 
-{#- The lines of logs that were read as text, numbered. -#}
 {% macro text_lines() %}
     select
         lines.*,
@@ -198,7 +193,6 @@
     where not logs.is_binary
 {% endmacro %}
 
-{#- All lines that were read. -#}
 {% macro view_of_lines() %}
     create or replace temp view read_lines as
     with text_lines as ({{ text_lines() }})
@@ -210,7 +204,7 @@
     select * from temp.read_other_lines
 {% endmacro %}
 
-{#- The lines of binary logs, and what can be saved of lines that are glued of several events. -#}
+{#- The lines of binary logs, and the parts of lines that hold several events. -#}
 {% macro other_lines() %}
     with
 
@@ -295,8 +289,7 @@
             and binary_lines.line_number = saved_parts.line_number
 {% endmacro %}
 
-{#- After the lines are stored. -#}
-{% macro forget_read_logs() %}
+{% macro drop_read_lines() %}
     drop view if exists temp.read_lines;
     drop table if exists temp.read_other_lines;
     drop table if exists temp.read_text_lines;

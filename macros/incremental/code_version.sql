@@ -1,10 +1,9 @@
-{#- What the SQL of this project says at present, as a hash of its files and of the settings that
-    decide what the same SQL gives. Rows keep it, directly or in their fingerprint, so that rows of
-    an older definition are found and built anew. A comment counts, too: computing once too often is
-    cheaper than a number that nobody trusts. -#}
+{#- A hash of files of this project and of settings that change what their SQL computes. Rows keep it,
+    directly or in their fingerprint, so that rows of an older definition are found and recomputed.
+    Comments are included: computing once too often is better than a number that nobody trusts. -#}
 {% macro code_version(patterns, settings='') -%}
-    {#- Relative to the project, where dbt works; whatever folders it lies in, no reader takes a
-        column from their names. -#}
+    {#- Paths are relative to the project, so that readers take no columns from the names of folders
+        above it. -#}
     (
         select
             if(
@@ -16,7 +15,6 @@
     )
 {%- endmacro %}
 
-{#- How files are read. -#}
 {% macro reading_version() -%}
     {{ code_version(
         [
@@ -29,7 +27,6 @@
     ) }}
 {%- endmacro %}
 
-{#- How marts are computed from what was read. -#}
 {% macro computing_version() -%}
     {{ code_version(
         [

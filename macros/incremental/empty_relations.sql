@@ -1,10 +1,9 @@
-{#- Typed and empty, for when there is nothing to read: no file may be opened then. -#}
+{#- For builds with nothing to read, in which no file may be opened. -#}
 
 {% macro empty_event_logs() %}
     {{- return("(select cast(null as varchar) as filename, cast(null as varchar) as line where false)") -}}
 {% endmacro %}
 
-{#- With the columns that a model declares. -#}
 {% macro empty_relation(columns) %}
     {%- set typed = [] -%}
     {%- for column in columns.values() %}{% do typed.append('cast(null as ' ~ column.data_type ~ ') as ' ~ column.name) %}{% endfor -%}

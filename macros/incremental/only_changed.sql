@@ -1,8 +1,7 @@
-{#- Joins the rows of {{ rows }}, an import of {{ relation }}, to the keys that {{ this }} holds in
-    another state, or not at all. The keys alone are compared, and with NOT IN: DuckDB then looks
-    the few that differ up in the rows, and passes over the texts of all others; comparing whole
-    rows, or by EXCEPT or an anti join, reads them all. Neither key nor fingerprint may be NULL:
-    NOT IN then finds nothing. -#}
+{#- Joins {{ rows }}, an import of {{ relation }}, to the keys whose current fingerprint {{ this }} does
+    not have. Only keys and fingerprints are compared, with NOT IN: DuckDB then looks up the few rows
+    that differ and skips the texts of all others. Comparing whole rows, EXCEPT or an anti join would
+    read all of them. Neither key nor fingerprint may be NULL, because NOT IN would find nothing. -#}
 {% macro only_changed(rows, relation, key='conversation_id') %}
     {%- if is_incremental() -%}
         semi join (

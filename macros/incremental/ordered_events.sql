@@ -1,8 +1,7 @@
-{#- Events of one kind with their place in their conversation: those that certain files hold, changed ones
-    or all. What else is known of the files stands beside them. This join is what narrows the scan of
-    the event store to what changed, so it does not stand in the view of a kind: from a view that joins
-    the files itself, DuckDB reads and parses all events of the kind, and then drops those of other
-    conversations. -#}
+{#- Events of one kind in certain files, with their position in the conversation and the other columns of
+    the files. This join limits the scan of the event store to these files. It is not in the view of the
+    kind, because DuckDB would then read and parse all events of the kind before it drops those of
+    other conversations. -#}
 {% macro ordered_events(relation, files='changed_files') -%}
     select
         events.*,

@@ -1,6 +1,6 @@
-{#- Hands the files below the output folder to the session: those that may be read in the variable
-    pidgin_files, the others, with the reason, in pidgin_files_unreadable. Only Python can ask
-    without trying; without the plugin an unreadable file stops the build, and DuckDB names it. -#}
+{#- Puts the files below the output folder into variables of the session: pidgin_files, and those that may
+    not be read, with the reason, into pidgin_files_unreadable. The check needs Python; without the plugin
+    an unreadable file stops the build, and DuckDB names it. -#}
 {% macro list_output_files() %}
     {%- if not execute -%}{{ return('') }}{%- endif -%}
     {%- do set_files(
@@ -13,8 +13,7 @@
     )) -%}
 {% endmacro %}
 
-{#- Whether a file is one of Pidgin's by its name. What macOS keeps beside a file on foreign disks,
-    as ._name, is none. -#}
+{#- macOS writes files named ._name beside others on some disks; they are not logs. -#}
 {% macro is_log_or_manifest(path) -%}
     regexp_matches(
         {{ path }}, '[/\\](manifest\.json|[^/\\]*\.(?i:(jsonl|ndjson)(\.gz|\.zst)?))$'
@@ -22,8 +21,6 @@
     and not regexp_matches({{ path }}, '[/\\]\._[^/\\]*$')
 {%- endmacro %}
 
-{#- The files that match a pattern and a condition, in a variable of the session, ready for a
-    reader that takes patterns. -#}
 {% macro set_files(variable, pattern, condition='true') %}
     {%- set problem = 'file_problem(file)' if has_plugin() else 'cast(null as varchar)' -%}
     {%- do run_query(
@@ -41,18 +38,17 @@
     ) -%}
 {% endmacro %}
 
-{#- glob_literal of a value of SQL. -#}
+{#- As glob_literal, for a path that SQL computes. -#}
 {% macro literal_pattern(path) -%}
     regexp_replace({{ path }}, '([\[*?])', '[\1]', 'g')
 {%- endmacro %}
 
-{#- The files that a query finds, as a list for a reader that takes patterns. -#}
 {% macro patterns_of(path, files) -%}
     (select cast(coalesce(list({{ literal_pattern(path) }} order by {{ path }}), []) as varchar[]) from {{ files }})
 {%- endmacro %}
 
-{#- Whole files by the names in a variable of the session, as a relation of filename, content, size and
-    last_modified. In the company of a file of the project's own: see the sources. -#}
+{#- The files that a variable of the session lists, as filename, content, size and last_modified.
+    _pidgin__sources.yml says why dbt_project.yml is in the list. -#}
 {% macro read_blobs_of(variable) -%}
     (
         select * from read_blob(list_prepend('dbt_project.yml', getvariable({{ sql_string(variable) }})))

@@ -1,11 +1,11 @@
-{#- Descriptions as comments in the database, so that its tools show them. dbt would write each one
-    at every build, a third of what a build that finds nothing new costs the database. Here, one
-    query at the end tells whose comments read otherwise than they should. -#}
+{#- Descriptions as comments in the database, so that database tools show them. dbt would write all of them
+    in every build, which is a third of the database's time if nothing is new. Instead, one query at the
+    end of a build finds the comments that differ. -#}
 {% macro duckdb__persist_docs(relation, model, for_relation=true, for_columns=true) -%}
 {%- endmacro %}
 
-{#- Writes the comments that are not as they should be, where something was made anew. Of relations that
-    are there: after a partial build, some may not be. -#}
+{#- Writes the comments that differ, if anything was rebuilt. After a partial build, some relations may
+    not exist; those are skipped. -#}
 {% macro write_comments() %}
     {%- if graph.pidgin_relations.get('comments', {}).get('definition') == graph.pidgin_code -%}
         {{- return('') -}}
@@ -36,7 +36,7 @@
             'comment on ' ~ ('view ' if is_view else 'table ') ~ relation ~ ' is '
             ~ sql_string(node.description | trim)
         ) -%}
-        {#- DuckLake keeps none on the columns of a view. -#}
+        {#- DuckLake stores no comments on columns of views. -#}
         {%- for column, comment in expected[name].comments.items() if not (is_view and is_lake()) -%}
             {%- do statements.append(
                 'comment on column ' ~ relation ~ '.' ~ adapter.quote(column) ~ ' is '
@@ -44,15 +44,15 @@
             ) -%}
         {%- endfor -%}
     {%- endfor -%}
-    {#- In one transaction, which is four times as fast. DuckDB does not find all of them again in its log
-        of changes. Of a lake a checkpoint cleans up, which is not for a build to do. -#}
+    {#- In one transaction, which is four times as fast. The checkpoint is needed because DuckDB does not
+        restore all comments from its write-ahead log. In a lake, a checkpoint would clean up, which a
+        build must not do. -#}
     {%- if statements -%}
         {%- do run_query('begin; ' ~ statements | join(';\n') ~ '; commit' ~ ('' if is_lake() else '; checkpoint')) -%}
     {%- endif -%}
     {%- do note_relation('comments', graph.pidgin_code) -%}
 {% endmacro %}
 
-{#- A query of what the comments of relations in these schemas read together. -#}
 {% macro present_comments(schemas) -%}
     with
 

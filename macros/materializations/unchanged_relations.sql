@@ -1,11 +1,11 @@
-{#- Seeds, views, functions and tables as dbt and dbt-duckdb make them, but one of which nothing has
-    changed stays: neither its own definition nor, for tables, a relation below it. Making it anew costs dbt more than
-    the database, and there are more than fifty at every build.
-    docs/decisions/0013-unchanged-relations.md says why this is right. -#}
+{#- Seeds, views, functions and tables as dbt and dbt-duckdb make them, except that a relation is skipped
+    if neither its definition nor, for tables, a relation that it reads has changed. Rebuilding costs dbt
+    more than the database, and there are more than fifty relations.
+    docs/decisions/0013-unchanged-relations.md says why this is correct. -#}
 {% materialization seed, adapter='duckdb' -%}
     {%- set change = change_of_relation(model.checksum.checksum) -%}
     {%- if not change -%}
-        {#- dbt asks for the rows that were loaded: none. -#}
+        {#- dbt expects the loaded rows: none. -#}
         {%- do store_result('agate_table', response='OK', agate_table=run_query('select 0 as rows_loaded where false')) -%}
         {{ return(unchanged_relation()) }}
     {%- endif -%}
@@ -47,22 +47,10 @@
     {{ return(made) }}
 {%- endmaterialization %}
 
-{#- What is compiled differs between the first and the following builds, so its source counts. -#}
+{#- The compiled SQL differs between the first and later builds, so the source is compared. -#}
 {% materialization incremental, adapter='duckdb', supported_languages=['sql', 'python'] -%}
     {%- set change = change_of_relation(model.raw_code) -%}
     {%- if not change %}{{ return(unchanged_relation()) }}{% endif -%}
-    {{ return(changed_increment(change)) }}
-{%- endmaterialization %}
-
-{#- A table of what was read of files, the logs or the manifests, as `meta: reads` says. Reading is part of making
-    it: what compiles a model opens no file. Its SQL finds what was read in temporary tables. -#}
-{% materialization event_store, adapter='duckdb' -%}
-    {%- set kind = config.get('meta').reads -%}
-    {%- set paths = list_changed_files(kind) -%}
-    {%- do note_what_to_read(paths) -%}
-    {%- set change = change_of_relation(model.raw_code) -%}
-    {%- if not change %}{{ return(unchanged_relation()) }}{% endif -%}
-    {%- do context['read_' ~ kind ~ 's'](paths) -%}
     {{ return(changed_increment(change)) }}
 {%- endmaterialization %}
 
@@ -76,7 +64,7 @@
     {{ return(made) }}
 {% endmacro %}
 
-{#- dbt makes another view, renames it and drops the one that stood: eight queries instead of three. -#}
+{#- dbt would create a second view, rename it and drop the old one: eight queries instead of three. -#}
 {% macro replaced_view() %}
     {%- if config.get('contract').enforced %}{% do get_assert_columns_equivalent(sql) %}{% endif -%}
     {% call statement('main', auto_begin=false) -%}
@@ -85,9 +73,9 @@
     {{- return({'relations': [this.incorporate(type='view')]}) -}}
 {% endmacro %}
 
-{#- A table that declares no columns is replaced. Where only the inputs of one have changed that does, what
-    stands has these columns: dbt compared them when it made it. So one statement does what dbt does in
-    ten, and the note changes with the rows, in the same transaction. -#}
+{#- A table that declares no columns is replaced. If a table declares columns and only its inputs changed,
+    it already has these columns: dbt checked them when it made the table. So one statement is enough
+    instead of dbt's ten, and the note changes in the same transaction as the rows. -#}
 {% macro refresh_relation(change, statements) %}
     {%- set notes_itself = not is_compared_by_rows(model) -%}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
@@ -107,7 +95,7 @@
     {{- return({'relations': [this.incorporate(type='table')]}) -}}
 {% endmacro %}
 
-{#- What an incremental model does to its table: dbt's own strategies say so, too. -#}
+{#- The SQL of an incremental model's strategy; dbt's own strategies work, too. -#}
 {% macro changed_rows() %}
     {%- set changes = this.include(database = false, schema = false).incorporate(path = {'identifier': this.identifier ~ '__changes'}) -%}
     create temporary table {{ changes }} as ({{ sql }});
@@ -121,20 +109,19 @@
     drop table {{ changes }}
 {% endmacro %}
 
-{#- What dbt wants to hear of a relation that stays. -#}
 {% macro unchanged_relation() %}
     {% call noop_statement('main', 'NO-OP', 'NO-OP') %}{{ sql }}{% endcall %}
     {{- return({'relations': [load_cached_relation(this) or this]}) -}}
 {% endmacro %}
 
-{#- What the present relation is to be made of, or none if it stands as it would be made. -#}
+{#- What the current relation would be made of now, or none if it was made of exactly this. -#}
 {% macro change_of_relation(source) %}
     {%- if graph.get('pidgin_relations') is none %}{% do read_noted_relations() %}{% endif -%}
     {%- set noted = graph.pidgin_relations.get(model.unique_id) -%}
     {%- set definition = local_md5([graph.pidgin_code, model.config.materialized, source] | join('\n')) -%}
     {%- set inputs = states_below(model) -%}
     {%- set to_read = graph.pidgin_to_read.get(model.unique_id) -%}
-    {#- dbt does not list functions. The catalog, which read_noted_relations compares, does. -#}
+    {#- dbt does not list functions; the catalog that read_noted_relations compares includes them. -#}
     {%- set kind = model.config.materialized -%}
     {%- set stands = load_cached_relation(this) -%}
     {%- if noted and not should_full_refresh()
@@ -144,7 +131,7 @@
         and (to_read == [] or not reads_outside(model)) -%}
         {{- return(none) -}}
     {%- endif -%}
-    {#- Whoever has lost the lock of a lake must change nothing any more. -#}
+    {#- A build that has lost the lock of the lake must not change anything. -#}
     {%- if is_lake() %}{% do run_query("select holds_lock()") %}{% endif -%}
     {{- return({
         'definition': definition,
@@ -154,33 +141,33 @@
     }) -}}
 {% endmacro %}
 
-{#- Models that read what is no relation are looked at by every build. Those that list first what there is
-    to read note it here, and stay if that is nothing. -#}
+{#- Models that read files or other things outside the warehouse are checked by every build. Those that
+    first list what there is to read note it here, and are skipped if it is nothing. -#}
 {% macro note_what_to_read(items) %}
     {%- if execute and graph.get('pidgin_to_read') is not none -%}
         {%- do graph.pidgin_to_read.update({model.unique_id: items}) -%}
     {%- endif -%}
 {% endmacro %}
 
-{#- Files are sources. Texts that have no vector yet are taken up by one build after the other. -#}
+{#- Files are sources. Texts without a vector get one over several builds. -#}
 {% macro reads_outside(node) %}
     {%- for id in node.depends_on.nodes if id.startswith('source.') %}{{ return(true) }}{% endfor -%}
     {{- return(node.config.meta.get('asks_embedding_model', false)) -}}
 {% endmacro %}
 
-{#- Forgets what is noted of a relation before it is changed: killed in the middle, it is made again. -#}
+{#- The note is deleted before the relation changes. If the build is killed, the next one makes it again. -#}
 {% macro begin_change(change) %}
     {%- set names = [] if is_compared_by_rows(model) else [model.unique_id] -%}
     {%- if config.get('persist_docs', {}).get('columns') %}{% do names.append('comments') %}{% endif -%}
-    {#- Of two threads that come to the same name, one finds it. -#}
+    {#- If two threads want the same name, only one of them finds it. -#}
     {%- for name in names if graph.pidgin_relations.pop(name, none) -%}
         {%- do run_query("delete from staging.relations where name = " ~ sql_string(name)) -%}
     {%- endfor -%}
 {% endmacro %}
 
-{#- Notes what a relation was made of; write_notes writes it. What was read from elsewhere, its inputs do
-    not tell: a store counts as another one after each reading. So does a relation of whose inputs one is
-    not known. -#}
+{#- Notes what a relation was made of; write_notes writes it. The inputs of a store do not include the
+    files that it read, so after each reading it counts as changed. So does a relation with an unknown
+    input. -#}
 {% macro end_change(change) %}
     {%- set note = note_of_change(change) -%}
     {%- if is_compared_by_rows(model) -%}
@@ -199,7 +186,7 @@
     }) -}}
 {% endmacro %}
 
-{#- Lists of files are short, and made by every build. -#}
+{#- Lists of files are short, and every build makes them, so their rows are compared. -#}
 {% macro is_compared_by_rows(node) %}
     {{- return(reads_outside(node) and node.config.full_refresh != false) -}}
 {% endmacro %}
@@ -212,8 +199,8 @@
     {%- endif -%}
 {% endmacro %}
 
-{#- Writes what is new among them, once, at the end of a build: a query for each cost dbt as much as half a
-    view. What a killed build has made is without a note, and made again. -#}
+{#- Writes the new notes in one query at the end of a build, because each query costs dbt half as much as
+    a view. Relations of a killed build have no note and are made again. -#}
 {% macro write_notes() %}
     {%- set statements = ["delete from staging.relations where name = 'building'"] if is_lake() else [] -%}
     {%- for name in graph.pidgin_new_notes | unique if name in graph.pidgin_relations -%}
@@ -223,7 +210,6 @@
     {%- do graph.pidgin_new_notes.clear() -%}
 {% endmacro %}
 
-{#- The statements that note it. -#}
 {% macro note_statements(name, note) %}
     {{- return(
         "delete from staging.relations where name = " ~ sql_string(name)
@@ -231,7 +217,7 @@
     ) -}}
 {% endmacro %}
 
-{#- One value for all that a node is made of; none if one of its inputs is not known. -#}
+{#- One hash for all inputs of a node; none if one of them is unknown. -#}
 {% macro states_below(node) %}
     {%- set states = [] -%}
     {%- for id in node.depends_on.nodes or [] if not id.startswith('source.') -%}
@@ -240,7 +226,7 @@
     {{- return(none if none in states else local_md5(states | join(' '))) -}}
 {% endmacro %}
 
-{#- A value that changes with what a relation holds. A view holds what is below it. -#}
+{#- A value that changes with a relation's content; for a view, with that of its inputs. -#}
 {% macro state_of(id) %}
     {%- set noted = graph.pidgin_relations.get(id) -%}
     {%- if not noted %}{{ return(none) }}{% endif -%}
@@ -249,9 +235,9 @@
     {{- return(local_md5([noted.definition, inputs, noted.content] | join(' ')) if inputs is not none) -}}
 {% endmacro %}
 
-{#- Before a build: what is noted of the relations that stand, and what decides about all of them, the
-    project's files and settings, DuckDB, and the command's own variables. One value for all of it, by
-    which a published state is known, is that of the view beside it. -#}
+{#- Before a build: reads the notes on existing relations, and a hash of what affects all of them (the
+    project's files and settings, DuckDB, the command's variables). The view relations_digest gives one
+    hash for all notes, by which a published state is recognized. -#}
 {% macro read_noted_relations() %}
     {%- do run_query(
         "create schema if not exists staging; create table if not exists staging.relations"
@@ -265,7 +251,7 @@
         {%- do relations.update({row[0]: {'definition': row[1], 'inputs': row[2], 'content': row[3]}}) -%}
     {%- endfor -%}
     {%- if relations and relations.get('catalog', {}).get('definition') != present_catalog() -%}
-        {#- A build was stopped, or somebody else changed something. -#}
+        {#- A build was killed, or somebody else changed something. -#}
         {%- do run_query("delete from staging.relations") -%}
         {%- do relations.clear() -%}
     {%- endif -%}
@@ -277,7 +263,8 @@
         ['dbt_project.yml', 'selectors.yml', 'models/**/*.sql', 'models/**/*.yml', 'macros/**/*.sql', 'seeds/*'],
         settings = settings | join('\n')
     )).rows[0][0] -%}
-    {#- In a lake, until the notes are written: what a killed build has left is nobody's to publish. -#}
+    {#- In a lake, the row 'building' stays until the notes are written, so that nobody publishes what a
+        killed build left. -#}
     {%- if is_lake() -%}
         {%- do run_query("insert into staging.relations (name) select 'building' where not exists (from staging.relations where name = 'building')") -%}
     {%- endif -%}
@@ -286,8 +273,8 @@
     }) -%}
 {% endmacro %}
 
-{#- A hash of all columns, comments and functions but those of what publishing adds behind it. DuckDB does not write
-    the SQL of a view in the same way each time. -#}
+{#- A hash of all columns, comments and functions, except for what publishing adds. The SQL of views is left
+    out, because DuckDB does not always write it in the same way. -#}
 {% macro present_catalog() %}
     {{- return(run_query(
         "select md5(string_agg(entry, chr(10) order by entry)) from ("
@@ -304,7 +291,7 @@
     ).rows[0][0]) -}}
 {% endmacro %}
 
-{#- Whoever changes tables outside the models has the next build look at all of them. -#}
-{% macro forget_noted_relations() %}
+{#- For code that changes tables outside the models: the next build then checks every relation. -#}
+{% macro drop_notes() %}
     {%- do run_query("drop table if exists staging.relations") -%}
 {% endmacro %}

@@ -1,6 +1,5 @@
-{#- What an archive holds, and which may be read. docs/decisions/0004-archives.md says why. -#}
+{#- Finding and reading archives; see docs/decisions/0004-archives.md. -#}
 
-{#- Hands the archives to the session, in the variable pidgin_archives. -#}
 {% macro list_archives() %}
     {%- if execute %}{% do set_files('pidgin_archives', archive_pattern()) %}{% endif -%}
 {% endmacro %}
@@ -9,8 +8,7 @@
     {{- return(glob_literal(pidgin_archive_dir()) ~ '/**/*.parquet') -}}
 {% endmacro %}
 
-{#- Why an archive cannot be read, or NULL. Only Python can try; without the plugin a damaged one
-    stops the build, and DuckDB names it. -#}
+{#- The check needs Python; without the plugin a damaged archive stops the build, and DuckDB names it. -#}
 {% macro archive_problem(path) -%}
     {%- if has_plugin() -%}
         archive_problem({{ path }})
@@ -19,7 +17,6 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The archives that the last look at the archive folder found whole. -#}
 {% macro readable_archives() %}
     {%- set ledger = load_relation(ref('stg_archive__archives')) if execute -%}
     {%- if not ledger -%}{{ return([]) }}{%- endif -%}
@@ -28,14 +25,14 @@
     ).columns[0].values() | list) -}}
 {% endmacro %}
 
-{#- An archive that was taken away takes its lines along, unlike a log: nothing else holds them. -#}
-{% macro forget_missing_archives() %}
+{#- Unlike those of a deleted log, the lines of a removed archive are gone: nothing else holds them. -#}
+{% macro delete_missing_archives() %}
     delete from {{ this }}
     where source_file not in (select file from glob({{ sql_string(archive_pattern()) }}))
 {% endmacro %}
 
-{#- A file that was archived more than once is what it was when it was last. Named one by one, because there
-    are few, and a join would keep queries from passing over archives. -#}
+{#- If several archives hold a file, the newest counts. The others are named one by one, because there are
+    few, and with a join DuckDB could not skip archives. -#}
 {% macro superseded_files(archives) %}
     {%- if archives | length < 2 -%}{{ return([]) }}{%- endif -%}
     {{- return(run_query(
@@ -46,8 +43,7 @@
     ).rows) -}}
 {% endmacro %}
 
-{#- Whether a line of these archives counts: neither that of a file in a later archive, nor what was
-    forgotten. -#}
+{#- A line counts unless a later archive holds its file or it was forgotten. -#}
 {% macro archived_line_counts(archives) %}
     {%- set conditions = ['true'] -%}
     {%- for file in superseded_files(archives) -%}
@@ -67,7 +63,6 @@
     {{- return(conditions | join(' and ')) -}}
 {% endmacro %}
 
-{#- At every build, until the archive is whole or gone. -#}
 {% macro warn_of_damaged_archives() %}
     {%- if execute -%}
         {%- for row in run_query(
@@ -80,8 +75,8 @@
     {%- endif -%}
 {% endmacro %}
 
-{#- What an archive holds in the same state leaves the store of logs or manifests; the archive
-    speaks for it. -#}
+{#- If an archive holds the same version of a file, its lines are dropped from the store of logs or
+    manifests. -#}
 {% macro drop_archived_files(store, archived_lines) %}
     delete from {{ store }}
     where
@@ -96,7 +91,7 @@
         )
 {% endmacro %}
 
-{#- Text from outside for a terminal, which obeys some characters instead of showing them. -#}
+{#- A terminal obeys some characters instead of showing them. -#}
 {% macro printable(text) %}
     {{- return(modules.re.sub(
         '[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]', '\ufffd', text | string

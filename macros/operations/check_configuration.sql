@@ -1,23 +1,3 @@
-{#- Runs before every command that builds something. -#}
-{% macro begin_build() %}
-    {%- if execute -%}
-        {#- All nodes of a build share the graph, where an earlier build of this process noted what is old
-            by now. -#}
-        {%- do graph.update({
-            'pidgin_resolved_paths': none, 'pidgin_relations': none, 'pidgin_to_read': none,
-            'changed_columns': {'models': [], 'stores': []},
-        }) -%}
-        {%- if flags.WHICH in ('build', 'run') -%}
-            {%- do check_configuration() -%}
-            {%- do read_noted_relations() -%}
-            {%- do heal_columns() -%}
-        {%- elif flags.WHICH in ('seed', 'snapshot') -%}
-            {%- do read_noted_relations() -%}
-        {%- endif -%}
-    {%- endif -%}
-{% endmacro %}
-
-{#- A configuration that cannot work stops a build with one sentence. -#}
 {% macro check_configuration() %}
     {%- set folder = pidgin_output_dir() -%}
     {%- set zone = pidgin_timezone() -%}
@@ -53,8 +33,8 @@
     {%- endif -%}
 {% endmacro %}
 
-{#- Why logs cannot be read from a folder, or none. Without the project's plugin nothing tells a
-    missing folder from an empty one, and only a file is noticed. -#}
+{#- Without the project's plugin, a missing folder cannot be distinguished from an empty one; only a file is
+    noticed. -#}
 {% macro folder_problem(folder) %}
     {%- if has_plugin() -%}
         {{- return(run_query("select folder_problem(" ~ sql_string(folder) ~ ")").rows[0][0]) -}}
@@ -64,10 +44,10 @@
     {%- endif -%}
 {% endmacro %}
 
-{#- A warehouse shows one output folder. Which one is noted in it, so that a setting that was
-    forgotten or mistyped does not empty its tables under a green build. Paths that mean the
-    same folder in another spelling, as earlier versions kept them, take the present one. The
-    bundled sample gives way to anybody's own logs. -#}
+{#- A warehouse shows one output folder, and notes which one. So a forgotten or mistyped setting cannot
+    empty its tables in a build that succeeds. If the same folder is spelled differently, as in
+    warehouses of earlier versions, paths get the current spelling. The bundled sample is replaced by
+    any other folder without asking. -#}
 {% macro check_output_dir(folder) %}
     {%- do run_query("create schema if not exists staging; create table if not exists staging.output_dir (path varchar)") -%}
     {%- set noted = run_query("select path from staging.output_dir").columns[0].values() | list -%}
@@ -111,7 +91,7 @@
             {%- endif -%}
         {%- endif -%}
     {%- endif -%}
-    {%- do forget_noted_relations() -%}
+    {%- do drop_notes() -%}
     {%- do run_query("begin; delete from staging.output_dir; insert into staging.output_dir values ("
         ~ sql_string(folder) ~ "); commit") -%}
 {% endmacro %}

@@ -1,4 +1,4 @@
-{#- The ids that were forgotten. No build makes or drops this table; most warehouses have none. -#}
+{#- The table of forgotten ids. No build creates or drops it; most warehouses do not have it. -#}
 {% macro forgotten() %}
     {{- return(api.Relation.create(database = target.database, schema = 'staging', identifier = 'forgotten')) -}}
 {% endmacro %}
@@ -11,7 +11,7 @@
     ).rows[0][0] > 0) -}}
 {% endmacro %}
 
-{#- Lines of logs, of each that is forgotten nothing but that it is there. -#}
+{#- Lines of logs. Of a forgotten line, only its file and number are kept. -#}
 {% macro without_forgotten(lines) -%}
     {%- if not has_forgotten() -%}
         select * from {{ lines }}
@@ -35,9 +35,9 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Which lines of logs are those of forgotten ids: those of a conversation; those that say, or lie where
-    it is said, that they are of an experiment; and of what belongs to no conversation all of a log
-    in which every conversation is forgotten, and what names one. -#}
+{#- The lines that belong to forgotten ids: those of a forgotten conversation; those that by their content
+    or folder belong to a forgotten experiment; and of lines without a conversation, those that name a
+    forgotten one, and all in a log in which every conversation is forgotten. -#}
 {% macro forgotten_lines(lines, ids) -%}
     with
 
@@ -100,7 +100,6 @@
         )
 {%- endmacro %}
 
-{#- The experiment of a line as the line and its place tell it. -#}
 {% macro experiment_of_line() -%}
     coalesce(
         experiment_id,
@@ -111,7 +110,6 @@
     )
 {%- endmacro %}
 
-{#- A manifest without what was forgotten. -#}
 {% macro manifest_without_forgotten(manifest, source_file) -%}
     {%- if not has_forgotten() -%}
         {{ manifest }}
@@ -127,8 +125,8 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- A manifest without these conversations; of one of these experiments it says no more than that of some
-    other program, and is none of ours then. -#}
+{#- The manifest of a forgotten experiment becomes an empty object, which counts as a manifest of another
+    program. -#}
 {% macro manifest_without(manifest, source_file, conversation_ids, experiment_ids) -%}
     case
         when list_contains(

@@ -1,13 +1,12 @@
-{#- Publishes what a whole green build leaves, unless it is what is published already; returns a
-    sentence about it, or none where it is not for this command to say.
-    docs/decisions/0012-publishing.md says why. -#}
+{#- Publishes a whole build that succeeded, unless the same state is already published. Returns a sentence
+    about it, or none for commands that do not publish. See docs/decisions/0012-publishing.md. -#}
 {% macro publish(results) %}
     {%- if not has_plugin() or flags.WHICH not in ('build', 'run', 'seed', 'snapshot') -%}{{ return(none) }}{%- endif -%}
     {%- set obstacle = publishing_obstacle(results) -%}
     {%- if obstacle -%}
         {{- return("not published, because " ~ obstacle ~ ": it stays as the last whole build left it") -}}
     {%- endif -%}
-    {#- What the selection refresh may leave out from now on. -#}
+    {#- From now on the selection `refresh` may leave out what it does not build. -#}
     {%- do note_relation('whole', graph.pidgin_code) -%}
     {%- do write_notes() -%}
     {%- set digest = run_query("select digest from staging.relations_digest").rows[0][0] -%}
@@ -25,13 +24,10 @@
     {{- return("published") -}}
 {% endmacro %}
 
-{#- Notes the present snapshot of a lake as the one that people read; returns what kept it from that, if
-    anything did. -#}
 {% macro publish_snapshot(digest) %}
     {{- return(run_query("select publish_snapshot(" ~ sql_string(digest) ~ ")").rows[0][0]) -}}
 {% endmacro %}
 
-{#- Puts a copy of the file that was built into the place of the one that people open, likewise. -#}
 {% macro publish_file(digest) %}
     {%- do run_query(
         "begin; create or replace table staging.published_state as select " ~ sql_string(digest)
@@ -41,7 +37,6 @@
     {{- return(run_query("select publish(" ~ sql_string(warehouse_path()) ~ ")").rows[0][0]) -}}
 {% endmacro %}
 
-{#- Why a build is not published: only a whole green one is. -#}
 {% macro publishing_obstacle(results) %}
     {%- if flags.WHICH != 'build' -%}{{ return("only a whole dbt build is") }}{%- endif -%}
     {%- if flags.EMPTY -%}{{ return("it was built without data") }}{%- endif -%}

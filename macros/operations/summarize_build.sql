@@ -1,45 +1,4 @@
-{#- Runs after every command that builds something: publishes a build, and says its last lines, what the
-    tables hold, what this build read, where the warehouse is and what to look at next. -#}
-{% macro end_build(results) %}
-    {#- Hooks are compiled with all else. -#}
-    {%- if not execute or flags.WHICH in ('compile', 'generate') -%}{{ return('') }}{%- endif -%}
-    {%- if flags.WHICH in ('build', 'run') -%}
-        {%- do drop_emptied_columns() -%}
-        {%- do write_comments() -%}
-    {%- endif -%}
-    {%- if graph.get('pidgin_relations') is not none -%}
-        {%- do note_relation('catalog', present_catalog()) -%}
-        {%- do write_notes() -%}
-    {%- endif -%}
-    {%- set outcome = publish(results) -%}
-    {%- set tables = summarized_tables() if flags.WHICH == 'build' and not flags.EMPTY else {} -%}
-    {%- if tables -%}
-        {%- set counts = run_query(
-            "select (select count(*) from " ~ tables.experiments ~ "), (select count(*) from " ~ tables.conversations ~ "),"
-            ~ " (select count(*) from " ~ tables.turn_metrics ~ "), (select count(*) from " ~ tables.messages ~ "),"
-            ~ " (select count(*) from " ~ tables.stg_pidgin__files ~ " where file_kind = 'log')"
-        ).rows[0] -%}
-        {%- do say(
-            "The tables hold " ~ counted(counts[0], 'experiment') ~ ", " ~ counted(counts[1], 'conversation') ~ ", "
-            ~ counted(counts[2], 'complete turn') ~ " and " ~ counted(counts[3], 'message') ~ "."
-        ) -%}
-        {%- do say(reading_summary(tables, counts[4])) -%}
-    {%- endif -%}
-    {%- if outcome or tables -%}
-        {%- do say("Warehouse: " ~ warehouse_name() ~ (", " ~ outcome if outcome else "") ~ ".") -%}
-    {%- endif -%}
-    {%- if tables -%}
-        {%- do say("Begin with: select * from analysis.conversations; questions and their SQL: docs/questions.md.") -%}
-        {%- for file in run_query(
-            "select source_file, problem from " ~ tables.stg_pidgin__files ~ " where problem is not null order by source_file"
-        ).rows -%}
-            {%- do exceptions.warn(printable("WARNING: left out, because it may not be read: " ~ file['source_file'] ~ " (" ~ file['problem'] ~ ").")) -%}
-        {%- endfor -%}
-    {%- endif -%}
-{% endmacro %}
-
-{#- The tables that the last lines speak of, by name; none where one is missing, as after a build of a
-    selection. -#}
+{#- None if one of these tables is missing, as after a build of selected models. -#}
 {% macro summarized_tables() %}
     {%- set tables = {} -%}
     {%- for name in ['experiments', 'conversations', 'turn_metrics', 'messages', 'stg_pidgin__files', 'event_files'] -%}

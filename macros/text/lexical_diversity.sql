@@ -11,7 +11,53 @@
     ))
 {%- endmacro %}
 
-{#- From them, each use of a word that was used before, as one number that holds its place and, in the
+{#- Where among them the uses of each word end. -#}
+{% macro last_uses(sorted_uses) -%}
+    list_filter(
+        range(1, len({{ sorted_uses }}) + 1),
+        lambda use: coalesce({{ sorted_uses }}[use + 1] - {{ sorted_uses }}[use] >= 2097152, true)
+    )
+{%- endmacro %}
+
+{#- How often each word occurs, in the order of the hashes. Of a text that is too long to be sorted a
+    histogram tells, which costs more. -#}
+{% macro word_occurrences(token_hashes, last_uses) -%}
+    if(
+        len({{ token_hashes }}) < 2097152,
+        list_transform(
+            range(1, len({{ last_uses }}) + 1),
+            lambda nth: {{ last_uses }}[nth] - coalesce({{ last_uses }}[nth - 1], 0)
+        ),
+        cast(map_values(list_histogram({{ token_hashes }})) as bigint[])
+    )
+{%- endmacro %}
+
+{#- The sorted uses of the words that occur more than once: a third of the words of a text. -#}
+{% macro uses_of_repeated_words(sorted_uses, last_uses) -%}
+    list_transform(
+        flatten(list_transform(
+            list_filter(
+                range(1, len({{ last_uses }}) + 1),
+                lambda nth: {{ last_uses }}[nth] > coalesce({{ last_uses }}[nth - 1], 0) + 1
+            ),
+            lambda nth: range(coalesce({{ last_uses }}[nth - 1], 0) + 1, {{ last_uses }}[nth] + 1)
+        )),
+        lambda use: {{ sorted_uses }}[use]
+    )
+{%- endmacro %}
+
+{#- Their places, in the order of the text; all places of a text that is too long to be sorted. -#}
+{% macro repeated_places(token_hashes, uses_of_repeated_words) -%}
+    if(
+        len({{ token_hashes }}) < 2097152,
+        list_sort(list_transform(
+            {{ uses_of_repeated_words }}, lambda use: cast(use % 4194304 as bigint)
+        )),
+        range(1, len({{ token_hashes }}) + 1)
+    )
+{%- endmacro %}
+
+{#- From the sorted uses, each use of a word that was used before, as one number that holds its place and, in the
     lower half, that of the use before. In the order of the text. -#}
 {% macro repeated_uses(sorted_uses) -%}
     list_sort(list_filter(

@@ -11,11 +11,27 @@
     )
 {%- endmacro %}
 
-{#- How many words equal the word before them. -#}
-{% macro adjacent_repetitions(token_hashes) -%}
+{#- The same for runs of which each word stands at one of the places, which are in order. -#}
+{% macro ngrams_at(token_hashes, places, n) -%}
+    list_transform(
+        list_filter(
+            range(1, greatest(len({{ places }}) - {{ n - 2 }}, 1)),
+            lambda nth: {{ places }}[nth + {{ n - 1 }}] = {{ places }}[nth] + {{ n - 1 }}
+        ),
+        lambda nth: hash(
+            {%- for offset in range(n) %}
+                {{ token_hashes }}[{{ places }}[nth] + {{ offset }}]{{ ',' if not loop.last }}
+            {%- endfor %}
+        )
+    )
+{%- endmacro %}
+
+{#- How many words equal the word before them. Both stand at places of repeated words. -#}
+{% macro adjacent_repetitions(token_hashes, places) -%}
     len(list_filter(
-        range(2, len({{ token_hashes }}) + 1),
-        lambda place: {{ token_hashes }}[place] = {{ token_hashes }}[place - 1]
+        range(2, len({{ places }}) + 1),
+        lambda nth: {{ places }}[nth] = {{ places }}[nth - 1] + 1
+        and {{ token_hashes }}[{{ places }}[nth]] = {{ token_hashes }}[{{ places }}[nth - 1]]
     ))
 {%- endmacro %}
 

@@ -50,13 +50,31 @@
     )
 {%- endmacro %}
 
-{#- The uses of each word of a frequency map beyond its first, numbered, as hashes: sets of
-    these are multisets of words. -#}
-{% macro numbered_repetitions(frequencies) -%}
+{#- The places of words in a message, in order. Of many words all places, since looking each word up
+    among them would cost more than it saves. -#}
+{% macro places_of_words(token_hashes, words) -%}
+    if(
+        len({{ words }}) < 1000,
+        list_filter(
+            range(1, len({{ token_hashes }}) + 1),
+            lambda place: list_contains({{ words }}, {{ token_hashes }}[place])
+        ),
+        range(1, len({{ token_hashes }}) + 1)
+    )
+{%- endmacro %}
+
+{#- The uses of each word at the places beyond its first, numbered, as hashes: sets of these are
+    multisets of words. -#}
+{% macro numbered_repetitions(token_hashes, places) -%}
     flatten(list_transform(
-        list_filter(map_entries({{ frequencies }}), lambda entry: entry['value'] > 1),
+        list_filter(
+            map_entries(list_histogram(
+                list_transform({{ places }}, lambda place: {{ token_hashes }}[place])
+            )),
+            lambda entry: entry['value'] > 1
+        ),
         lambda entry: list_transform(
-            range(1, cast(entry['value'] as bigint)), lambda place: hash(entry['key'], place)
+            range(1, cast(entry['value'] as bigint)), lambda use: hash(entry['key'], use)
         )
     ))
 {%- endmacro %}

@@ -83,8 +83,8 @@ def forget(
         build()
         if problem := _write_anew(say):
             raise ArchiveError(
-                "All is forgotten, but the warehouse may hold pieces of it that no"
-                f" query shows, because it cannot be written anew: {problem} Run the"
+                "What was forgotten is in no table any more, but its bytes may still be"
+                f" in the warehouse file, which cannot be rewritten: {problem} Run the"
                 " same command again."
             )
 

@@ -460,10 +460,10 @@ FORGET_MANIFESTS = """
 # A build without a model knows no such table, but it may be there.
 HAS_VECTORS = """
     select count(*) = 3
-    from duckdb_tables()
+    from information_schema.tables
     where
-        database_name = current_database()
-        and (schema_name, table_name) in (
+        table_catalog = current_database()
+        and (table_schema, table_name) in (
             ('staging', 'text_embeddings'),
             ('main', 'messages'),
             ('main', 'conversations')

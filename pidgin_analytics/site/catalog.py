@@ -247,7 +247,11 @@ class Catalog:
             return
         relation = self.relations[attached]
         arguments = dict(metadata["kwargs"])
-        columns = arguments.get("columns") or [arguments.get("column_name")]
+        columns = (
+            arguments.get("combination_of_columns")
+            or arguments.get("columns")
+            or [arguments.get("column_name")]
+        )
         columns = [column for column in columns if column]
         if metadata["name"] == "values_in_range":
             columns = [
@@ -287,7 +291,7 @@ def _relation(node: Json, declared: Mapping[str, list[Json]]) -> Relation:
         section = "seeds"
     else:
         kind = KINDS.get(materialized, "table")
-        section = "intermediate" if node["name"].startswith("int_") else folder
+        section = "intermediate" if schema == "intermediate" else folder
         if kind == "function" and section == "marts":
             section = "functions"
     return Relation(
@@ -323,7 +327,7 @@ def in_words(kind: str, arguments: Json, columns: list[str]) -> str:
         columns: The columns it is about.
     """
     names = ", ".join(f"`{column}`" for column in columns)
-    if kind == "unique_combination":
+    if kind == "unique_combination_of_columns":
         if len(columns) == 1:
             return f"{names} is unique and never NULL."
         return f"{names}: together unique, and never NULL."

@@ -7,38 +7,26 @@ every request, and counts that Pidgin itself gets slightly wrong.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta, timezone
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from random import Random
 from typing import Any
 
 from sampler.convergence import Exchange, live_score
 from sampler.dialogue import Script, Theme, think
+from sampler.events import (
+    SYSTEM_PROMPTS,
+    Agent,
+    Clock,
+    EventWriter,
+    Usage,
+    milliseconds,
+)
 from sampler.models import Model
 
 Json = dict[str, Any]
 
-# Texts from here to the next blank line are Pidgin's own, word for word.
-SYSTEM_PROMPTS = {
-    "none": "",
-    "basic": "You are an AI having a conversation with another AI.",
-    "research": (
-        "You are {own} (an AI) in a research conversation with {partner} (also an AI). "
-        "No humans are participating in this conversation. "
-        "Focus on exploring ideas together."
-    ),
-}
-RATE_LIMIT_MESSAGE = (
-    "Rate limit reached. "
-    "The system will automatically retry with exponential backoff..."
-)
-CONTEXT_LIMIT_MESSAGE = (
-    "Context window limit reached. "
-    "The conversation has grown too long for the model's context window."
-)
-
-LOCAL_ZONE = timezone(timedelta(hours=1))
 REPLY_TIMEOUT = timedelta(seconds=60)
 USAGE_WINDOW = timedelta(minutes=1)
 SHORTEST_REPORTED_WAIT = timedelta(milliseconds=100)
@@ -123,56 +111,36 @@ class Experiment:
             "metadata": {},
         }
 
+    def manifest(
+        self,
+        experiment_id: str,
+        conversations: Mapping[str, Json],
+        times: tuple[str, str, str | None],
+    ) -> Json:
+        """Build the manifest of its conversations so far.
 
-@dataclass(frozen=True)
-class Agent:
-    """One side of a conversation; the fields are those of ConversationStartEvent."""
-
-    id: str
-    model: str
-    display_name: str
-    model_display_name: str
-    temperature: float | None
-    thinking_enabled: bool | None
-    thinking_budget: int | None
-    max_tokens: int | None
-
-
-@dataclass(frozen=True)
-class Usage:
-    """The tokens of one message."""
-
-    prompt: int
-    completion: int
-    cache_read: int = 0
-    cache_write: int = 0
-
-    @property
-    def total(self) -> int:
-        """Add up what the provider's rate limit counts."""
-        return self.prompt + self.completion
-
-
-class Clock:
-    """The time inside the sample. It moves only when told to."""
-
-    def __init__(self, start: datetime, rng: Random) -> None:
-        """Start the clock; the generator supplies the small gaps between events."""
-        self.now = start
-        self._rng = rng
-
-    def tick(self) -> str:
-        """Let a fraction of a millisecond pass, and return the time in UTC."""
-        self.now += timedelta(microseconds=self._rng.randint(120, 900))
-        return self.now.isoformat()
-
-    def local(self) -> str:
-        """Return the time as messages hold it: local, and without saying so."""
-        return self.now.astimezone(LOCAL_ZONE).replace(tzinfo=None).isoformat()
-
-    def advance(self, span: timedelta) -> None:
-        """Let time pass."""
-        self.now += span
+        Args:
+            experiment_id: The experiment's id.
+            conversations: What the manifest says of each, by id.
+            times: Of creation, start and end; while it runs, the last is None.
+        """
+        created_at, started_at, completed_at = times
+        running = sum(entry["status"] == "running" for entry in conversations.values())
+        manifest = {
+            "experiment_id": experiment_id,
+            "name": self.name,
+            "created_at": created_at,
+            "config": self.config(),
+            "total_conversations": self.repetitions,
+            "status": "running" if completed_at is None else "completed",
+            "conversations": dict(conversations),
+            "started_at": started_at,
+            # Interrupted conversations count as completed ones.
+            "completed_conversations": len(conversations) - running,
+            "failed_conversations": 0,
+            "running_conversations": running,
+        }
+        return manifest | ({"completed_at": completed_at} if completed_at else {})
 
 
 class UsageMeter:
@@ -217,7 +185,9 @@ class ConversationRecorder:
 
     def __init__(self, session: Session, conversation_id: str, rng: Random) -> None:
         """Register the conversation, as Pidgin does before the first event."""
-        self.lines: list[str] = []
+        self._events = EventWriter(
+            conversation_id, session.experiment_id, session.clock
+        )
         self.manifest_entry: Json = {
             "status": "created",
             "jsonl": f"events_{conversation_id}.jsonl",
@@ -231,12 +201,10 @@ class ConversationRecorder:
             },
         }
         self._experiment = session.experiment
-        self._experiment_id = session.experiment_id
-        self._conversation_id = conversation_id
         self._clock = session.clock
         self._meter = session.meter
         self._rng = rng
-        self._agents = _agents(session.experiment)
+        self._agents = agents_of(session.experiment)
         self._models = {
             agent.id: model
             for agent, model in zip(
@@ -249,6 +217,11 @@ class ConversationRecorder:
         self._last_request: dict[str, datetime] = {}
         self._late_reply: tuple[Agent, int, str, datetime] | None = None
         self._incidents: dict[tuple[int, str], Incident] = {}
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of its log."""
+        return self._events.lines
 
     @property
     def is_running(self) -> bool:
@@ -284,41 +257,18 @@ class ConversationRecorder:
         ]
         # The history opens with agent A's prompt only; agent B is sent that one too.
         if prompts[0]:
-            self._messages.append(self._message("system", prompts[0], "system"))
-        self._messages.append(self._message("user", self._experiment.prompt, "human"))
+            self._messages.append(self._events.message("system", prompts[0], "system"))
+        self._messages.append(
+            self._events.message("user", self._experiment.prompt, "human")
+        )
         for agent, prompt in zip(self._agents, prompts, strict=True):
             if prompt:
-                self._emit(
-                    "SystemPromptEvent",
-                    agent_id=agent.id,
-                    prompt=prompt,
-                    agent_display_name=None,
-                )
-        agent_a, agent_b = self._agents
-        self._emit(
-            "ConversationStartEvent",
-            agent_a=asdict(agent_a),
-            agent_b=asdict(agent_b),
-            experiment_id=self._experiment_id,
-            config={
-                "initial_prompt": self._experiment.prompt,
-                "max_turns": self._experiment.max_turns,
-                "temperature_a": agent_a.temperature,
-                "temperature_b": agent_b.temperature,
-                "awareness_a": levels[0],
-                "awareness_b": levels[1],
-                "choose_names": False,
-                "prompt_tag": "[HUMAN]",
-            },
-            agent_a_display_name=agent_a.display_name,
-            agent_b_display_name=agent_b.display_name,
-            agent_a_model=agent_a.model,
-            agent_b_model=agent_b.model,
-            max_turns=self._experiment.max_turns,
-            initial_prompt=self._experiment.prompt,
-            # Never filled in by this version, whatever the configuration says.
-            temperature_a=None,
-            temperature_b=None,
+                self._events.system_prompt(agent, prompt)
+        self._events.conversation_start(
+            self._agents,
+            (levels[0], levels[1]),
+            self._experiment.prompt,
+            self._experiment.max_turns,
         )
         self._update_manifest("running")
 
@@ -326,24 +276,16 @@ class ConversationRecorder:
         for turn, texts in enumerate(exchanges):
             incident = self._incidents.get((turn, "agent_a"))
             if incident and incident.trouble is Trouble.INTERRUPT_BEFORE_TURN:
-                self._emit(
-                    "InterruptRequestEvent", turn_number=turn, interrupt_source="user"
-                )
-                self._emit_pause(turn, "between_turns")
+                self._events.interrupt(turn)
                 return "user_interrupt"
-            self._emit("TurnStartEvent", turn_number=turn)
+            self._events.turn_start(turn)
             message_a, message_b = (
                 self._ask(agent, turn, text)
                 for agent, text in zip(self._agents, texts, strict=True)
             )
             self._spoken.append((message_a["content"], message_b["content"]))
             score = live_score(self._spoken)
-            self._emit(
-                "TurnCompleteEvent",
-                turn_number=turn,
-                turn={"agent_a_message": message_a, "agent_b_message": message_b},
-                convergence_score=score,
-            )
+            self._events.turn_complete(turn, (message_a, message_b), score)
             self._update_manifest("running")
             if score >= self._experiment.convergence_threshold:
                 return "high_convergence"
@@ -352,32 +294,14 @@ class ConversationRecorder:
     def _end(self, reason: str, started: datetime) -> None:
         status = "completed" if reason in COMPLETED_REASONS else "interrupted"
         self._clock.tick()
-        self._emit(
-            "ConversationEndEvent",
-            # Counts the prompts too, hence mostly one more than there were turns.
-            total_turns=len(self._messages) // 2,
-            status=status,
-            experiment_id=self._experiment_id,
-            reason=reason,
-            error=None,
-            duration_ms=_milliseconds(self._clock.now - started),
-        )
+        # Counts the prompts too, hence mostly one more than there were turns.
+        self._events.conversation_end(len(self._messages) // 2, status, reason, started)
         self._update_manifest(status)
 
     def _ask(self, agent: Agent, turn: int, text: str) -> Json:
         """Ask an agent for its message; raise if none comes in time."""
         self._keep_pace(agent)
-        self._emit(
-            "MessageRequestEvent",
-            agent_id=agent.id,
-            turn_number=turn,
-            conversation_history=self._messages,
-            temperature=agent.temperature,
-            allow_truncation=False,
-            thinking_enabled=agent.thinking_enabled,
-            thinking_budget=agent.thinking_budget,
-            max_tokens=agent.max_tokens,
-        )
+        self._events.message_request(agent, turn, self._messages)
         asked = self._clock.now
         incident = self._incidents.get((turn, agent.id))
         if incident is None:
@@ -401,12 +325,7 @@ class ConversationRecorder:
         waited = self._clock.now - asked
         self._last_request[provider.name] = self._clock.now
         if waited > SHORTEST_REPORTED_WAIT:
-            self._emit(
-                "RateLimitPaceEvent",
-                provider=provider.name,
-                wait_time=waited.total_seconds(),
-                reason="mixed",
-            )
+            self._events.pace(self._models[agent.id], waited)
 
     def _reply(self, agent: Agent, turn: int, text: str, asked: datetime) -> Json:
         """Let the agent answer, its reasoning first if it was asked to think."""
@@ -419,15 +338,18 @@ class ConversationRecorder:
         writing = timedelta(milliseconds=model.ms_per_token * usage.completion * tempo)
         self._clock.now = asked + first_token + writing
         if thoughts:
-            self._emit(
+            tokens = _estimated_tokens(thoughts)
+            self._events.emit(
                 "ThinkingCompleteEvent",
                 turn_number=turn,
                 agent_id=agent.id,
                 thinking_content=thoughts,
-                thinking_tokens=_estimated_tokens(thoughts),
+                thinking_tokens=tokens,
                 # Pidgin stops this watch only when the whole answer is there.
-                duration_ms=_milliseconds(writing),
+                duration_ms=milliseconds(writing),
             )
+            spent = self.manifest_entry["token_usage"][agent.id]
+            spent["thinking_tokens"] = spent.get("thinking_tokens", 0) + tokens
         message = self._complete(agent, text, usage, asked)
         if model.reports_usage:
             self._emit_usage(agent, usage)
@@ -439,16 +361,12 @@ class ConversationRecorder:
         """Let a request fail: Pidgin puts a placeholder where the message would be."""
         # Three attempts, one and two seconds apart.
         self._clock.now = asked + timedelta(seconds=self._rng.uniform(4.5, 6.0))
-        self._emit(
-            "APIErrorEvent",
-            error_type=incident.error_type,
-            error_message=incident.message,
-            agent_id=agent.id,
-            provider=self._models[agent.id].provider.class_name,
-            context=f"During message generation for turn {turn}",
-            error_code=None,
-            retryable=True,
-            retry_count=0,
+        self._events.api_error(
+            agent,
+            self._models[agent.id],
+            turn,
+            incident.error_type,
+            incident.message,
         )
         return self._complete(agent, f"[API error: {incident.message}]", None, asked)
 
@@ -461,7 +379,7 @@ class ConversationRecorder:
         match incident.trouble:
             case Trouble.CONTEXT_LIMIT:
                 self._clock.advance(delay)
-                self._emit(
+                self._events.emit(
                     "ContextLimitEvent",
                     agent_id=agent.id,
                     turn_number=turn,
@@ -471,7 +389,7 @@ class ConversationRecorder:
                 return CutShortError("context_limit_reached")
             case Trouble.EMPTY_REPLY:
                 self._clock.advance(delay)
-                self._emit(
+                self._events.emit(
                     "EmptyResponseEvent",
                     agent_id=agent.id,
                     turn_number=turn,
@@ -481,7 +399,7 @@ class ConversationRecorder:
             case Trouble.TIMEOUT:
                 seconds = REPLY_TIMEOUT.total_seconds()
                 self._clock.advance(REPLY_TIMEOUT)
-                self._emit(
+                self._events.emit(
                     "ProviderTimeoutEvent",
                     error_type="timeout",
                     error_message=(
@@ -496,7 +414,7 @@ class ConversationRecorder:
                 return CutShortError("timeout")
             case Trouble.INTERRUPT_WHILE_WAITING:
                 self._clock.advance(delay)
-                self._emit_pause(turn, f"waiting_for_{agent.id}")
+                self._events.pause(turn, f"waiting_for_{agent.id}")
                 # The request is not withdrawn: its reply lands after the end.
                 self._late_reply = (agent, turn, text, asked)
                 return CutShortError("interrupted")
@@ -508,71 +426,20 @@ class ConversationRecorder:
     ) -> Json:
         """Emit the message; one without usage stands in for a failed request."""
         self._clock.tick()
-        message = self._message("assistant", text, agent.id)
-        counted = usage or Usage(0, 0)
-        self._emit(
-            "MessageCompleteEvent",
-            agent_id=agent.id,
-            message=message,
-            prompt_tokens=counted.prompt,
-            completion_tokens=counted.completion,
-            total_tokens=counted.total,
-            duration_ms=_milliseconds(self._clock.now - asked),
-            cache_read_tokens=None if usage is None else usage.cache_read,
-            cache_write_tokens=None if usage is None else usage.cache_write,
-        )
+        message = self._events.message("assistant", text, agent.id)
+        self._events.message_complete(agent, message, usage, asked)
         return message
 
     def _emit_usage(self, agent: Agent, usage: Usage) -> None:
         model = self._models[agent.id]
         rate = self._meter.add(model.provider.name, self._clock.now, usage.total)
-        self._emit(
-            "TokenUsageEvent",
-            provider=model.provider.class_name,
-            tokens_used=usage.total,
-            tokens_per_minute_limit=model.provider.tokens_per_minute,
-            current_usage_rate=rate,
-            agent_id=agent.id,
-            model=model.api_id,
-            prompt_tokens=usage.prompt,
-            completion_tokens=usage.completion,
-            cache_read_tokens=usage.cache_read,
-            cache_write_tokens=usage.cache_write,
-        )
+        self._events.token_usage(agent, model, usage, rate)
         spent = self.manifest_entry["token_usage"]
         spent[agent.id]["prompt_tokens"] += usage.prompt
         spent[agent.id]["completion_tokens"] += usage.completion
         spent[agent.id]["total_tokens"] += usage.total
         spent[agent.id]["model"] = model.api_id
         spent["total"] += usage.total
-
-    def _emit_pause(self, turn: int, paused_during: str) -> None:
-        self._emit(
-            "ConversationPausedEvent", turn_number=turn, paused_during=paused_during
-        )
-
-    def _emit(self, event_type: str, **fields: Any) -> None:
-        """Append an event; one that does not own an experiment id gets a null."""
-        event = {
-            "conversation_id": self._conversation_id,
-            **fields,
-            "timestamp": self._clock.tick(),
-            "event_type": event_type,
-        }
-        event.setdefault("experiment_id", None)
-        self.lines.append(json.dumps(event, separators=(",", ":")))
-        if event_type == "ThinkingCompleteEvent":
-            spent = self.manifest_entry["token_usage"][fields["agent_id"]]
-            so_far = spent.get("thinking_tokens", 0)
-            spent["thinking_tokens"] = so_far + fields["thinking_tokens"]
-
-    def _message(self, role: str, content: str, agent_id: str) -> Json:
-        return {
-            "role": role,
-            "content": content,
-            "agent_id": agent_id,
-            "timestamp": self._clock.local(),
-        }
 
     def _usage(self, agent: Agent, text: str, thoughts: str) -> Usage:
         """Count tokens as the provider bills them, or as Pidgin guesses without it."""
@@ -626,28 +493,18 @@ def record(experiment: Experiment, seed: str) -> Recording:
         recorder.play(exchanges, experiment.incidents.get(repetition, ()))
         if recorder.is_running:
             break
-    running = sum(recorder.is_running for recorder in recorders.values())
-    manifest = {
-        "experiment_id": session.experiment_id,
-        "name": experiment.name,
-        "created_at": created_at,
-        "config": experiment.config(),
-        "total_conversations": experiment.repetitions,
-        "status": "running" if running else "completed",
-        "conversations": {
-            conversation_id: recorder.manifest_entry
-            for conversation_id, recorder in recorders.items()
-        },
-        "started_at": started_at,
-        # Interrupted conversations count as completed ones.
-        "completed_conversations": len(recorders) - running,
-        "failed_conversations": 0,
-        "running_conversations": running,
+    entries = {
+        conversation_id: recorder.manifest_entry
+        for conversation_id, recorder in recorders.items()
     }
-    if not running:
+    completed_at = None
+    if not any(recorder.is_running for recorder in recorders.values()):
         # Pidgin first imports and transcribes what it has.
         clock.advance(timedelta(milliseconds=rng.randint(900, 2_400)))
-        manifest["completed_at"] = clock.tick()
+        completed_at = clock.tick()
+    manifest = experiment.manifest(
+        session.experiment_id, entries, (created_at, started_at, completed_at)
+    )
     files = {
         f"events_{conversation_id}.jsonl": "".join(
             f"{line}\n" for line in recorder.lines
@@ -658,7 +515,8 @@ def record(experiment: Experiment, seed: str) -> Recording:
     return Recording(f"{experiment.name}_{suffix}", files)
 
 
-def _agents(experiment: Experiment) -> tuple[Agent, Agent]:
+def agents_of(experiment: Experiment) -> tuple[Agent, Agent]:
+    """Return the two sides of an experiment's conversations."""
     thinking = True if experiment.thinking_about else None
     same_model = experiment.models[0] == experiment.models[1]
 
@@ -695,10 +553,6 @@ def _billed_tokens(text: str) -> int:
 def _estimated_tokens(text: str) -> int:
     """Guess like Pidgin does when the provider reports nothing."""
     return int((len(text) / 4 + len(text.split()) * 1.3) / 2)
-
-
-def _milliseconds(span: timedelta) -> int:
-    return span // timedelta(milliseconds=1)
 
 
 def _hex_id(rng: Random) -> str:

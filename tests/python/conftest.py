@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import Project
+from helpers.harness import Project
 from hypothesis import settings
 
 ProjectMaker = Callable[..., Project]

@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pytest
 import yaml
-from harness import ROOT
+from helpers.harness import ROOT
 
 PARTS = (
     "docs",

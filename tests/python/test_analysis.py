@@ -11,8 +11,8 @@ import duckdb
 import pytest
 import yaml
 from conftest import ProjectMaker
-from harness import ROOT, SAMPLE, Project
-from log_writer import Conversation, OutputFolder, as_line, manifest
+from helpers.harness import ROOT, SAMPLE, Project
+from writers.logs import Conversation, OutputFolder, as_line, manifest
 
 from pidgin_analytics.descriptions import all_columns, comment
 
@@ -68,10 +68,15 @@ def descriptions(*folders: str) -> dict[tuple[str, str, str], str]:
     for folder in folders:
         for path in (ROOT / "models" / folder).rglob("*.yml"):
             sql = path.with_suffix(".sql")
-            # Functions have no comments, and models that are not enabled no tables.
+            # Functions and private steps have no comments, and models that are not
+            # enabled no tables.
             if sql.exists() and any(
                 words in sql.read_text(encoding="utf-8")
-                for words in ("'table_function'", "enabled = embedding_model()")
+                for words in (
+                    "'table_function'",
+                    "access = 'private'",
+                    "enabled = embedding_model()",
+                )
             ):
                 continue
             for model in yaml.safe_load(path.read_text(encoding="utf-8")).get(

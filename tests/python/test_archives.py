@@ -16,10 +16,10 @@ from typing import Any
 import duckdb
 import pytest
 from conftest import ProjectMaker
-from harness import STORE, Outcome, Project, assert_same_contents
+from helpers.harness import STORE, Outcome, Project, assert_same_contents
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from log_writer import (
+from writers.logs import (
     START,
     Conversation,
     OutputFolder,

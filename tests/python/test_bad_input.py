@@ -20,9 +20,9 @@ import duckdb
 import pytest
 import test_marts_match_logs as comparison
 from conftest import ProjectMaker
-from harness import WITHOUT_TESTS, Project
-from log_oracle import Logs
-from log_writer import (
+from helpers.harness import WITHOUT_TESTS, Project
+from oracles.logs import Logs
+from writers.logs import (
     START,
     Conversation,
     OutputFolder,

@@ -19,8 +19,8 @@ import duckdb
 import pytest
 import yaml
 from conftest import ProjectMaker
-from harness import ROOT, STORE, WITHOUT_TESTS, assert_same_contents
-from log_writer import OutputFolder, conversation
+from helpers.harness import ROOT, STORE, WITHOUT_TESTS, assert_same_contents
+from writers.logs import OutputFolder, conversation
 
 from pidgin_analytics.publishing import log_of, working_file
 
@@ -218,7 +218,7 @@ def change_columns(home: Path) -> None:
     rewrite("rolling_convergence", "select *, 7 as seven", {"seven": "integer"})
     rewrite("incidents", "select * exclude (is_retryable)", {"is_retryable": None})
     rewrite(
-        "messages",
+        "int_messages",
         "select * replace (cast(response_time_ms as double) as response_time_ms)",
         {"response_time_ms": "double"},
     )
@@ -231,6 +231,7 @@ def change_columns(home: Path) -> None:
         {"lexical_metrics": struct},
     )
     # Views on what has other types.
+    Model(home, "messages").retype({"response_time_ms": "double"})
     times = {"a_response_time_ms": "double", "b_response_time_ms": "double"}
     Model(home, "analysis_turns").retype(times | {"vocabulary_size": "bigint"})
     Model(home, "analysis_messages").retype({"response_time_ms": "double"})
@@ -239,7 +240,8 @@ def change_columns(home: Path) -> None:
     rewrite("conversation_state", "select *", {"status": "varchar"})
     rewrite("int_turns", "select *, 7 as seven", {"seven": "integer"})
     Model(home, "rejected_lines").materialize("view", "table")
-    Model(home, "thinking_traces").materialize("incremental", "view")
+    Model(home, "thinking_traces").materialize("view", "table")
+    Model(home, "int_thinking_traces").materialize("incremental", "view")
     Model(home, "conversation_patterns").materialize("incremental", "table")
 
     # Names from the front to the end: other values by the same position.
@@ -350,7 +352,7 @@ def test_column_of_the_store_that_only_it_has(
             f'alter table {STORE} add column "so ""called" integer;'
             f'update {STORE} set "so ""called" = line_number;'
             f"alter table {STORE} alter turn_number type varchar;"
-            "alter table messages drop column sent_at"
+            "alter table intermediate.int_messages drop column sent_at"
         )
     gone = folder.path / "tea_00000001/events_gone.jsonl"
     content = gone.read_bytes()

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 import yaml
 from conftest import ProjectMaker
-from harness import ROOT, SAMPLE, Project
+from helpers.harness import ROOT, SAMPLE, Project
 
 from pidgin_analytics.descriptions import facts_of, range_in_words
 

@@ -16,19 +16,19 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 from conftest import ProjectMaker
-from harness import ROOT, Project
-from legacy_writer import Talk, write_june
-from log_writer import OutputFolder, conversation
+from helpers.harness import ROOT, Project
 from rich.console import Console
+from writers.databases import Talk, write_june
+from writers.logs import OutputFolder, conversation
 
 from pidgin_analytics import (
     ArchiveError,
     BuildError,
     WarehouseError,
     command_line,
-    progress,
 )
 from pidgin_analytics.archive import forget, restore, write
+from pidgin_analytics.commands import progress
 
 COMMAND = "from pidgin_analytics.command_line import main; main()"
 

@@ -15,13 +15,8 @@ from typing import Any
 import duckdb
 import pytest
 from conftest import ProjectMaker
-from harness import ROOT, SAMPLE, Project
-from log_writer import Conversation, OutputFolder, as_line, manifest
-from pidgin import database
-from pidgin.analysis.notebook_cells import NotebookCells
-from pidgin.database.event_store import EventStore
-from pidgin.database.transcript_generator import TranscriptGenerator
-from pidgin_queries import (
+from helpers.harness import ROOT, SAMPLE, Project
+from oracles.pidgin_queries import (
     DOCUMENTED,
     QUERIES,
     SUBJECTS,
@@ -32,6 +27,11 @@ from pidgin_queries import (
     same,
     store,
 )
+from pidgin import database
+from pidgin.analysis.notebook_cells import NotebookCells
+from pidgin.database.event_store import EventStore
+from pidgin.database.transcript_generator import TranscriptGenerator
+from writers.logs import Conversation, OutputFolder, as_line, manifest
 
 PAGE = ROOT / "docs" / "pidgin-queries.md"
 TABLES = (

@@ -22,9 +22,9 @@ from pathlib import Path
 import duckdb
 import pytest
 from conftest import ProjectMaker
-from harness import WITHOUT_TESTS, Project, assert_same_contents
+from helpers.harness import WITHOUT_TESTS, Project, assert_same_contents
 from hypothesis import settings
-from log_writer import OutputFolder, conversation, manifest
+from writers.logs import OutputFolder, conversation, manifest
 
 KILLS = 100 if settings.get_current_profile_name() == "soak" else 1
 LONG = [
@@ -67,11 +67,15 @@ class Update:
 
 
 def rows_by_key(project: Project) -> Rows:
-    """Return the rows of every mart that is a table, by conversation or experiment."""
+    """Return the rows of every mart that is stored, by conversation or experiment.
+
+    Messages and thinking traces are stored below the views of these names.
+    """
     rows: Rows = defaultdict(list)
     with project.opened() as connection:
         tables = connection.execute(
             "select table_name from duckdb_tables() where schema_name = 'main'"
+            " union all values ('messages'), ('thinking_traces')"
         ).fetchall()
         for (table,) in tables:
             key = "experiment_id" if "experiment" in table else "conversation_id"

@@ -11,7 +11,7 @@ import dbt.jsonschemas
 import jsonschema
 import pytest
 import yaml
-from harness import ROOT
+from helpers.harness import ROOT
 
 SCHEMAS = Path(dbt.jsonschemas.__path__[0])
 

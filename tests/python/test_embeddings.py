@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from conftest import ProjectMaker
-from harness import Project
-from log_writer import OutputFolder, conversation
-from paraphrases import PARAPHRASES
+from helpers.harness import Project
+from oracles.paraphrases import PARAPHRASES
+from writers.logs import OutputFolder, conversation
 
 from pidgin_analytics import embeddings
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import test_marts_match_logs as comparison
 from conftest import ProjectMaker
-from harness import STORE, Project, assert_same_contents
-from log_oracle import Logs
+from helpers.harness import STORE, Project, assert_same_contents
+from oracles.logs import Logs
 
 TURNS, CONVERSATIONS = 4, 2
 

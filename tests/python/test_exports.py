@@ -22,13 +22,18 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 from conftest import ProjectMaker
-from harness import SAMPLE, Project
+from helpers.harness import SAMPLE, Project
 from hypothesis import given
 from hypothesis import strategies as st
-from log_writer import Conversation, OutputFolder, as_line, manifest
+from writers.logs import Conversation, OutputFolder, as_line, manifest
 
 from pidgin_analytics import exports
 from pidgin_analytics.command_line import main
+from pidgin_analytics.exports import workbook
+from pidgin_analytics.exports.codebook import CODEBOOK, Codebook, markdown_cell
+from pidgin_analytics.exports.corpus import CORPUS
+from pidgin_analytics.exports.csv_columns import CSV_OPTIONS, csv_column
+from pidgin_analytics.exports.tables import NUMBERS, ORDER, Column
 
 EXPERIMENT = "=1+1|<b>\x1b[31m'; drop table messages --"
 CONVERSATION = "conv/%\"'; drop --"
@@ -169,7 +174,7 @@ def test_csv_holds_what_the_warehouse_holds(
     assert written.endswith(b"\r\n")
     rows = read_csv(exported.path)
     columns = list(rows[0])
-    order = ", ".join(column for column in exports.ORDER if column in columns)
+    order = ", ".join(column for column in ORDER if column in columns)
     expected = warehouse.execute(f"select * from {table} order by {order}").fetchall()
     assert columns == [column[0] for column in warehouse.description or []]
     assert exported.rows == len(rows) == len(expected)
@@ -178,7 +183,7 @@ def test_csv_holds_what_the_warehouse_holds(
         for column, kind in warehouse.execute(
             f"select column_name, column_type from (describe {table})"
         ).fetchall()
-        if exports.NUMBERS.fullmatch(kind)
+        if NUMBERS.fullmatch(kind)
     }
     for row, values in zip(rows, expected, strict=True):
         for (column, cell), value in zip(row.items(), values, strict=True):
@@ -227,13 +232,13 @@ def test_no_text_is_a_formula_and_each_comes_back(
     """Whatever is said, CSV makes it safe and loses nothing; numbers stay."""
     path = tmp_path_factory.getbasetemp() / "texts.csv"
     columns = ", ".join(
-        exports.csv_column(exports.Column(name, kind, None))
+        csv_column(Column(name, kind, None))
         for name, kind in (("text", "VARCHAR"), ("amount", "BIGINT"))
     )
     memory.execute(
         f"copy (select {columns} from (select unnest($texts) as text,"
         " -generate_subscripts($texts, 1) as amount))"
-        f" to '{path}' ({exports.CSV_OPTIONS})",
+        f" to '{path}' ({CSV_OPTIONS})",
         {"texts": texts},
     )
     rows = read_csv(path)
@@ -371,7 +376,7 @@ def test_workbook_refuses_what_it_cannot_hold(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It names what can hold it, and writes nothing."""
-    monkeypatch.setattr(exports, limit, 5)
+    monkeypatch.setattr(workbook, limit, 5)
     with pytest.raises(exports.ExportError, match=f"{says}: export it as csv or par"):
         exports.export_tables(warehouse, ["messages"], tmp_path / "new", "xlsx")
     assert not list(tmp_path.iterdir())
@@ -426,7 +431,7 @@ def test_codebook_describes_every_column(
         warehouse, tables, tmp_path, file_format, experiments=[EXPERIMENT]
     )
     book = read_csv(tmp_path / "codebook.csv")
-    assert list(book[0]) == list(exports.Codebook.HEADER)
+    assert list(book[0]) == list(Codebook.HEADER)
     assert all(row["description"] for row in book)
     assert {(row["table"], row["column"], row["type"]) for row in book[1:]} == {
         (table.name, column, kind)
@@ -456,7 +461,7 @@ def test_codebook_describes_every_column(
 
 def test_the_codebook_is_markdown_whatever_it_says() -> None:
     """Bars, tags and line breaks in a description do not break its table."""
-    cell = exports._cell("One | two\n\n  `chats_<day>` <b>&amp;")
+    cell = markdown_cell("One | two\n\n  `chats_<day>` <b>&amp;")
     assert cell == r"One \| two `chats_<day>` &#60;b&#62;&#38;amp;"
 
 
@@ -477,8 +482,8 @@ def corpus(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_corpus_follows_the_rules_of_convokit(built: Project, corpus: Path) -> None:
     """One root per conversation, whose id it bears; replies are to what is there."""
     assert {path.name for path in corpus.iterdir()} == {
-        *exports.CORPUS,
-        *exports.CODEBOOK,
+        *CORPUS,
+        *CODEBOOK,
     }
     utterances = json_lines(corpus / "utterances.jsonl")
     speakers = json.loads((corpus / "speakers.json").read_bytes())

@@ -6,7 +6,7 @@ import re
 
 import pytest
 import yaml
-from harness import ROOT
+from helpers.harness import ROOT
 
 ASKED = re.compile(r"\b(?:from|join)\s+([a-z_]+(?:\.[a-z_]+)?)")
 EXPOSURES = {

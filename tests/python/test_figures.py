@@ -17,17 +17,24 @@ from typing import Any
 
 import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]
 import pytest
-from browser import opened_page
 from click.testing import CliRunner, Result
 from conftest import ProjectMaker
-from harness import SAMPLE, Project
-from log_writer import Conversation, OutputFolder, as_line, manifest
+from helpers.browser import opened_page
+from helpers.harness import SAMPLE, Project
 from scipy import stats  # type: ignore[import-untyped,unused-ignore]
+from writers.logs import Conversation, OutputFolder, as_line, manifest
 
-from pidgin_analytics import Warehouse, figures
+from pidgin_analytics import Warehouse
 from pidgin_analytics.command_line import main
-from pidgin_analytics.figure_charts import AGENT_COLOURS, DASHES, SHAPES
-from pidgin_analytics.figures import FIGURES, Figure, FigureError, figure, plain_text
+from pidgin_analytics.figures import (
+    FIGURES,
+    Figure,
+    FigureError,
+    drawing,
+    figure,
+    plain_text,
+)
+from pidgin_analytics.figures.charts import AGENT_COLOURS, DASHES, SHAPES
 
 NAME = "=1+1 <script>alert(1)</script>\n\x01\u202e\"'&amp; שלום"
 LONG = "long " * 2_000
@@ -540,7 +547,7 @@ def test_long_names_are_shortened_and_stay_apart(warehouse: Warehouse) -> None:
     assert len(made.drawn("svg")) < 60_000
     assert len(made.caption) < 1_500
     rows = [{"name": f"{'x' * 90}{number}"} for number in range(3)] + [{"name": "a"}]
-    names = [row["name"] for row in figures._displayed(rows)]
+    names = [row["name"] for row in drawing._displayed(rows)]
     assert len(set(names)) == 4
     assert names[3] == "a"
     assert plain_text("a\x00\u2028b") == "a\ufffd\ufffdb"
@@ -689,13 +696,13 @@ def test_many_conversations_are_not_drawn_singly(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The means stay, and the caption says it."""
-    monkeypatch.setattr(figures, "SHOWN", 3)
+    monkeypatch.setattr(drawing, "SHOWN", 3)
     for name in ("convergence", "difference", "start-and-end", "alignment"):
         made = figure(warehouse, name, SOME)
         assert not rows_of(made, row_kind="conversation")
         assert rows_of(made, row_kind="mean")
         assert "are not drawn individually" in made.caption
-    monkeypatch.setattr(figures, "PANELS", 2)
+    monkeypatch.setattr(drawing, "PANELS", 2)
     made = figure(warehouse, "convergence-each", SOME)
     assert made.data["panel"].nunique() == 2
     assert re.search(r"of 2 conversations of \d+, by experiment", made.caption)

@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 from conftest import ProjectMaker
-from harness import Project, assert_same_contents
-from log_writer import OutputFolder, conversation, manifest
+from helpers.harness import Project, assert_same_contents
+from writers.logs import OutputFolder, conversation, manifest
 
 from pidgin_analytics.archive.verify import archive_problem, archived_files
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 from conftest import ProjectMaker
-from harness import Project
-from log_oracle import NO_REPLY
-from log_writer import START, Conversation, OutputFolder, as_line
+from helpers.harness import Project
+from oracles.logs import NO_REPLY
+from writers.logs import START, Conversation, OutputFolder, as_line
 
 ERROR = "[API error: 529 overloaded]"
 TALK = ("The tide turns at noon.", "Then we sail at noon, tide or not.")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from conftest import ProjectMaker
-from harness import Project
-from history import (
+from helpers.harness import Project
+from helpers.history import (
     CONVERSATIONS,
     DEBRIS,
     FRUITS,
@@ -50,7 +50,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from log_writer import OutputFolder
+from writers.logs import OutputFolder
 
 IS_SOAK = settings.get_current_profile_name() == "soak"
 # Of a soak, so that several processes share it.

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 from conftest import ProjectMaker
-from harness import Project, assert_same_contents
-from log_oracle import Logs
-from log_writer import (
+from helpers.harness import Project, assert_same_contents
+from oracles.logs import Logs
+from test_archives import contents
+from writers.logs import (
     START,
     Conversation,
     OutputFolder,
@@ -23,7 +24,6 @@ from log_writer import (
     conversation,
     manifest,
 )
-from test_archives import contents
 
 LATER = START + timedelta(days=2)
 ONE = [("Alpha.", "Beta."), ("Gamma?", "Delta!")]

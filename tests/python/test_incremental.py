@@ -18,9 +18,9 @@ from pathlib import Path
 import duckdb
 import pytest
 from conftest import ProjectMaker
-from harness import Project, assert_same_contents
-from log_oracle import Logs
-from log_writer import (
+from helpers.harness import Project, assert_same_contents
+from oracles.logs import Logs
+from writers.logs import (
     OutputFolder,
     conversation,
     joined,

@@ -20,16 +20,16 @@ from pathlib import Path
 import duckdb
 import psycopg
 import pytest
-from harness import ROOT, SAMPLE, WITHOUT_TESTS, Project, assert_same_contents
-from hypothesis import settings
-from lake_servers import (
+from helpers.harness import ROOT, SAMPLE, WITHOUT_TESTS, Project, assert_same_contents
+from helpers.lake_servers import (
     PASSWORD,
     Postgres,
     object_store,
     postgres,
     skipped_without,
 )
-from log_writer import START, OutputFolder, conversation, manifest
+from hypothesis import settings
+from writers.logs import START, OutputFolder, conversation, manifest
 
 from pidgin_analytics import Warehouse, WarehouseError, lake, lake_maintenance
 

@@ -24,10 +24,11 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 from conftest import ProjectMaker
-from harness import SAMPLE, Project, assert_same_contents
+from helpers.harness import SAMPLE, Project, assert_same_contents
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from legacy_writer import (
+from pidgin.database.import_service import ImportService
+from writers.databases import (
     CONVERSATIONS,
     EXPERIMENTS,
     METRICS,
@@ -38,12 +39,13 @@ from legacy_writer import (
     write_later_duckdb,
     write_turns,
 )
-from log_writer import OutputFolder, conversation, manifest
-from pidgin.database.import_service import ImportService
+from writers.logs import OutputFolder, conversation, manifest
 
-from pidgin_analytics import command_line, legacy, legacy_import
+from pidgin_analytics import command_line, legacy
 from pidgin_analytics.archive.restore import missing_files, write_files
 from pidgin_analytics.archive.verify import archived_files
+from pidgin_analytics.commands import import_legacy
+from pidgin_analytics.legacy import importer
 
 TEXTS = (
     (
@@ -126,7 +128,7 @@ def mended(text: str) -> str:
 def run(project: Project, database: Path, *options: str) -> Result:
     """Run the command for a project, without its builds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command_line, "dbt", lambda *_: None)
+        patch.setattr(import_legacy, "dbt", lambda *_: None)
         return CliRunner().invoke(
             command_line.main,
             ["import-legacy", str(database), *options],
@@ -143,15 +145,15 @@ def run_whole(project: Project, database: Path, *options: str) -> str:
 
 def import_first(project: Project, database: Path) -> None:
     """Import a database into a project that has no warehouse yet, and build it."""
-    held = legacy_import.Held()
+    held = importer.Held()
     for experiment in legacy.read_database(database, UTC).experiments:
-        archive, files = legacy_import.archive_of(
+        archive, files = importer.archive_of(
             experiment,
             experiment.conversations,
             held,
             Path(project.output_dir) / "archive",
         )
-        legacy_import.write_archive(archive, experiment.experiment_id, files)
+        importer.write_archive(archive, experiment.experiment_id, files)
     project.build_only()
 
 
@@ -748,20 +750,20 @@ def test_builds_before_and_after(
     """The warehouse is brought up to date first, and again if anything came in."""
     commands: list[tuple[str, ...]] = []
     written: list[str] = []
-    held = legacy_import.Held()
+    held = importer.Held()
 
     def write(*_: object) -> int:
         written.append("archive")
         return 1
 
-    monkeypatch.setattr(command_line, "dbt", lambda *command: commands.append(command))
-    monkeypatch.setattr(command_line, "held_conversations", lambda **_: held)
-    monkeypatch.setattr(legacy_import, "write_archive", write)
+    monkeypatch.setattr(import_legacy, "dbt", lambda *command: commands.append(command))
+    monkeypatch.setattr(import_legacy, "held_conversations", lambda **_: held)
+    monkeypatch.setattr(importer, "write_archive", write)
     command = ["import-legacy", str(databases["later"])]
     result = CliRunner().invoke(command_line.main, command)
     assert result.exit_code == 0, result.output
     assert (commands, written) == ([("build",), ("build",)], ["archive"])
-    held = legacy_import.Held(logged=frozenset({"conv_later"}))
+    held = importer.Held(logged=frozenset({"conv_later"}))
     result = CliRunner().invoke(command_line.main, command)
     assert result.exit_code == 0, result.output
     assert (commands, written) == ([("build",)] * 3, ["archive"])
@@ -924,10 +926,10 @@ def test_any_cell_can_be_anything(
 
 def lines_of(experiment: legacy.Experiment, folder: Path) -> Iterator[str]:
     """Archive an experiment, restore it elsewhere and read its logs."""
-    archive, files = legacy_import.archive_of(
-        experiment, experiment.conversations, legacy_import.Held(), folder / "archive"
+    archive, files = importer.archive_of(
+        experiment, experiment.conversations, importer.Held(), folder / "archive"
     )
-    legacy_import.write_archive(archive, experiment.experiment_id, files)
+    importer.write_archive(archive, experiment.experiment_id, files)
     names = [file.name for file in archived_files(archive)]
     missing = missing_files(archive, folder / "output", names)
     assert missing == names

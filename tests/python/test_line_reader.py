@@ -15,8 +15,8 @@ from typing import Any
 from conftest import ProjectMaker
 from hypothesis import example, given
 from hypothesis import strategies as st
-from log_oracle import Logs
-from log_writer import OutputFolder, as_line
+from oracles.logs import Logs
+from writers.logs import OutputFolder, as_line
 
 texts = st.text(st.characters(codec=None), max_size=12)  # halves of pairs, too
 values: st.SearchStrategy[Any] = st.recursive(

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 from conftest import ProjectMaker
-from harness import ROOT, SAMPLE, Project
-from log_oracle import (
+from helpers.harness import ROOT, SAMPLE, Project
+from oracles.logs import (
     AGENTS,
     Logs,
     Message,

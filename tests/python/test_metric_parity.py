@@ -1,7 +1,7 @@
 """Every metric equals what plain Python makes of the logs.
 
 Those that Pidgin computes, too, equal its own calculators'; the others, what their
-descriptions say, in own_metric_oracle and course_oracle.
+descriptions say, in oracles.own_metrics and oracles.courses.
 
 Runs on the bundled sample and on every folder that PIDGIN_TEST_OUTPUT_DIRS lists
 (separated as in PATH). With PIDGIN_PARITY_REPORT=file.md, a table of how many values
@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pytest
 from conftest import ProjectMaker
-from course_oracle import KEYS, compared_patterns, compared_rolling
-from harness import SAMPLE, Project
-from log_oracle import Logs, is_placeholder
-from metric_oracle import (
+from helpers.harness import SAMPLE, Project
+from oracles.courses import KEYS, compared_patterns, compared_rolling
+from oracles.logs import Logs, is_placeholder
+from oracles.pidgin_metrics import (
     MESSAGE_COLUMNS,
     PROFILES,
     TURN_COLUMNS,

@@ -22,13 +22,20 @@ from pathlib import Path
 
 import pytest
 from conftest import ProjectMaker
-from course_oracle import compared_patterns, compared_rolling
-from harness import Project
+from helpers.harness import Project
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from log_oracle import NO_REPLY, is_placeholder
-from log_writer import Conversation, OutputFolder, as_line
-from metric_oracle import (
+from oracles.courses import compared_patterns, compared_rolling
+from oracles.logs import NO_REPLY, is_placeholder
+from oracles.own_metrics import (
+    FIRST_USES,
+    MARKER_METRICS,
+    STATEMENT_METRICS,
+    Values,
+    markers,
+    own_message_metrics,
+)
+from oracles.pidgin_metrics import (
     AGENTS,
     MESSAGE_COLUMNS,
     MESSAGE_METRICS,
@@ -45,15 +52,8 @@ from metric_oracle import (
     turn_rows_of,
     unstored_metrics,
 )
-from own_metric_oracle import (
-    FIRST_USES,
-    MARKER_METRICS,
-    STATEMENT_METRICS,
-    Values,
-    markers,
-    own_message_metrics,
-)
 from pidgin.metrics import constants
+from writers.logs import Conversation, OutputFolder, as_line
 
 REPORT = os.environ.get("PIDGIN_PROPERTIES_REPORT")
 # Many of Hypothesis's examples are variations of others.

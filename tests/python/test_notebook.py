@@ -15,8 +15,8 @@ import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignor
 import pytest
 from click.testing import CliRunner, Result
 from conftest import ProjectMaker
-from harness import ROOT, Project
-from log_writer import Conversation, OutputFolder, as_line, conversation, manifest
+from helpers.harness import ROOT, Project
+from writers.logs import Conversation, OutputFolder, as_line, conversation, manifest
 
 from pidgin_analytics import notebooks
 from pidgin_analytics.command_line import main

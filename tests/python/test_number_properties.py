@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 import test_marts_match_logs as comparison
 from conftest import ProjectMaker
-from harness import Project
+from helpers.harness import Project
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from log_oracle import Logs
-from log_writer import START, Json, OutputFolder, conversation, manifest
+from oracles.logs import Logs
+from writers.logs import START, Json, OutputFolder, conversation, manifest
 
 DOCUMENTS = 5000 if settings.get_current_profile_name() == "soak" else 300
 # How many events make a conversation. The shorter, the more numbers meet no other.

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 from conftest import ProjectMaker
-from course_oracle import phases, table, thresholds, turns_of
-from harness import Project
+from helpers.harness import Project
 from lexicalrichness import LexicalRichness
-from own_metric_oracle import words_of
+from oracles.courses import phases, table, thresholds, turns_of
+from oracles.own_metrics import words_of
 
 from benchmarks.detectors import scoring
 from benchmarks.detectors.dialogues import LABELS, Dialogue, collection, write_logs

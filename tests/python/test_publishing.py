@@ -17,9 +17,9 @@ from pathlib import Path
 import duckdb
 import pytest
 from conftest import ProjectMaker
-from harness import ROOT, WITHOUT_TESTS, Outcome, Project
+from helpers.harness import ROOT, WITHOUT_TESTS, Outcome, Project
 from hypothesis import settings
-from log_writer import OutputFolder, conversation
+from writers.logs import OutputFolder, conversation
 
 from pidgin_analytics import Warehouse, publishing
 

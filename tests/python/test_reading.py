@@ -15,9 +15,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 from conftest import ProjectMaker
-from harness import ROOT, Project
-from log_writer import Conversation, OutputFolder, as_line, conversation, joined
-from log_writer import manifest as write_manifest
+from helpers.harness import ROOT, Project
+from writers.logs import Conversation, OutputFolder, as_line, conversation, joined
+from writers.logs import manifest as write_manifest
 
 from pidgin_analytics import logs, settings
 

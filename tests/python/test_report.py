@@ -14,15 +14,21 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from browser import NARROW, WIDE, is_wider_than_window, opened_page, severe_violations
 from click.testing import CliRunner, Result
 from conftest import ProjectMaker
-from harness import SAMPLE, Project
+from helpers.browser import (
+    NARROW,
+    WIDE,
+    is_wider_than_window,
+    opened_page,
+    severe_violations,
+)
+from helpers.harness import SAMPLE, Project
 from hypothesis import given
 from hypothesis import strategies as st
-from log_writer import Conversation, OutputFolder, as_line, manifest
 from playwright.sync_api import Page
 from scipy import stats
+from writers.logs import Conversation, OutputFolder, as_line, manifest
 
 from pidgin_analytics.command_line import main
 from pidgin_analytics.intervals import t_quantile, t_quantiles

@@ -22,10 +22,10 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 from conftest import ProjectMaker
-from harness import Project
+from helpers.harness import Project
 from hypothesis import settings
-from log_writer import Conversation, OutputFolder, as_line
-from search_oracle import Item, plain, search_words
+from oracles.search import Item, plain, search_words
+from writers.logs import Conversation, OutputFolder, as_line
 
 from pidgin_analytics import AsyncWarehouse, Warehouse, WarehouseError, command_line
 
@@ -179,7 +179,7 @@ def test_what_a_query_asks_for(
         "select item, is_excluded, is_exact, is_checked, found_by,"
         " list_sort([asked.term || if(asked.is_prefix, '*', '') for asked in terms]),"
         " len(term_keys) = len(terms)"
-        " from intermediate.int_search_items(?)",
+        " from intermediate.search_items(?)",
         [query],
     ).fetchall()
     assert rows == [(*row, True) for row in expected]

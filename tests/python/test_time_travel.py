@@ -22,8 +22,8 @@ from typing import Any
 import duckdb
 import pytest
 from conftest import ProjectMaker
-from harness import STORE, WITHOUT_TESTS, Project, assert_same_contents
-from history import (
+from helpers.harness import STORE, WITHOUT_TESTS, Project, assert_same_contents
+from helpers.history import (
     WITHOUT_TESTS_AND_SEEDS,
     Change,
     Grow,
@@ -38,8 +38,8 @@ from history import (
 )
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
-from log_oracle import LOGS, files_below, parse_time, read_lines, split_lines
-from log_writer import START, OutputFolder, conversation, manifest
+from oracles.logs import LOGS, files_below, parse_time, read_lines, split_lines
+from writers.logs import START, OutputFolder, conversation, manifest
 
 from pidgin_analytics.dbt_plugin import attach_file, copy_stores
 from pidgin_analytics.publishing import working_file

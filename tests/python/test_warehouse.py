@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 import pytest
 from conftest import ProjectMaker
-from harness import ROOT, SAMPLE, Project
+from helpers.harness import ROOT, SAMPLE, Project
 
 from pidgin_analytics import (
     AsyncWarehouse,
@@ -26,8 +26,8 @@ from pidgin_analytics import (
     Warehouse,
     WarehouseError,
     settings,
-    warehouse,
 )
+from pidgin_analytics.warehouse import places, running
 
 Ask = Callable[..., Any]
 
@@ -159,7 +159,7 @@ def test_frames_without_their_package(
     path: Path, ask: Ask, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One sentence, and no query."""
-    monkeypatch.setattr(warehouse, "find_spec", lambda _: None)
+    monkeypatch.setattr(running, "find_spec", lambda _: None)
     with pytest.raises(WarehouseError, match=f"^{package} is not installed; "):
         ask(path, package, ENDLESS)
 
@@ -761,7 +761,7 @@ def test_a_file_that_is_replaced_while_it_is_opened(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is opened again, also where the first try failed."""
-    real = warehouse._FilePlace.attach
+    real = places._FilePlace.attach
     tries = []
 
     def attach(place: Any, connection: Any, state: PublishedState) -> Any:
@@ -772,7 +772,7 @@ def test_a_file_that_is_replaced_while_it_is_opened(
             raise duckdb.IOException("torn")
         return real(place, connection, state)
 
-    monkeypatch.setattr(warehouse._FilePlace, "attach", attach)
+    monkeypatch.setattr(places._FilePlace, "attach", attach)
     files = open_files()
     with Warehouse(path) as opened_last:
         with opened_last.snapshot() as held:

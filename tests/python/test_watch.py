@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from conftest import ProjectMaker
-from harness import ROOT, Project
+from helpers.harness import ROOT, Project
 from hypothesis import given
 from hypothesis import strategies as st
-from log_writer import OutputFolder, conversation
 from rich.console import Console
+from writers.logs import OutputFolder, conversation
 
 from pidgin_analytics import (
     Warehouse,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from harness import ROOT
+from helpers.harness import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))

@@ -21,8 +21,8 @@ consumed_conversations as (
 
     {% for table in [
         'conversation_patterns', 'conversation_state', 'conversations', 'incidents',
-        'int_token_totals', 'message_metrics', 'messages', 'rolling_convergence',
-        'thinking_traces', 'turn_metrics',
+        'int_conversation_settings', 'int_token_totals', 'message_metrics', 'messages',
+        'rolling_convergence', 'thinking_traces', 'turn_metrics',
     ] -%}
         select
             '{{ table }}' as built_table,

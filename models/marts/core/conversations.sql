@@ -15,9 +15,9 @@ conversations as (
 
 ),
 
-files as (
+settings as (
 
-    select * from {{ ref('int_current_files') }}
+    select * from {{ ref('int_conversation_settings') }}
 
 ),
 
@@ -60,99 +60,6 @@ changed_conversations as (
 
 ),
 
-changed_files as (
-
-    select files.*
-
-    from files
-
-    semi join changed_conversations
-        on files.conversation_id = changed_conversations.conversation_id
-
-),
-
-conversation_starts as (
-
-    {{ ordered_events(ref('int_conversation_starts')) }}
-
-),
-
-conversation_branches as (
-
-    {{ ordered_events(ref('int_conversation_branches')) }}
-
-),
-
-system_prompts as (
-
-    {{ ordered_events(ref('int_system_prompts')) }}
-
-),
-
-message_requests as (
-
-    {{ ordered_events(ref('int_message_requests')) }}
-
-),
-
-first_starts as (
-
-    select *
-
-    from conversation_starts
-
-    qualify
-        row_number() over (
-            partition by conversation_id
-            order by place
-        ) = 1
-
-),
-
-first_branches as (
-
-    select
-        conversation_id,
-        arg_min_null(branched_from, place) as branched_from,
-        arg_min_null(branch_point, place) as branch_point
-
-    from conversation_branches
-
-    group by conversation_id
-
-),
-
--- The first of each agent; later ones are told it between turns.
-first_prompts as (
-
-    select
-        conversation_id,
-        arg_min_null(prompt, place) filter (where agent_id = 'agent_a') as prompt_a,
-        arg_min_null(prompt, place) filter (where agent_id = 'agent_b') as prompt_b
-
-    from system_prompts
-
-    where not is_injected
-
-    group by conversation_id
-
-),
-
--- What was asked for with the first message of each agent, where no start event says it.
-first_requests as (
-
-    select *
-
-    from message_requests
-
-    qualify
-        row_number() over (
-            partition by conversation_id, agent_id
-            order by place
-        ) = 1
-
-),
-
 turn_scores as (
 
     select
@@ -171,25 +78,6 @@ turn_scores as (
             and turns.fingerprint = changed_conversations.fingerprint
 
     group by turns.conversation_id
-
-),
-
--- What the start event did not say before 2025-08-11 stands in the experiment's manifest:
--- per agent, or once for both.
-manifest_settings as (
-
-    select
-        conversation_id,
-        json_transform(experiment_config, '{
-            "temperature": "VARCHAR", "temperature_a": "VARCHAR", "temperature_b": "VARCHAR",
-            "awareness": "VARCHAR", "awareness_a": "VARCHAR", "awareness_b": "VARCHAR",
-            "think": "VARCHAR", "think_a": "VARCHAR", "think_b": "VARCHAR",
-            "think_budget": "VARCHAR", "max_tokens": "VARCHAR", "convergence_threshold": "VARCHAR",
-            "convergence_action": "VARCHAR", "choose_names": "VARCHAR", "prompt_tag": "VARCHAR",
-            "branch_from_conversation": "VARCHAR", "branch_from_turn": "VARCHAR"
-        }') as config
-
-    from changed_conversations
 
 ),
 
@@ -212,121 +100,34 @@ manifest_claims as (
 
 ),
 
-logged_settings as (
+changed_settings as (
 
-    select
-        changed_conversations.conversation_id,
-        first_starts.agent_a_model,
-        first_starts.agent_b_model,
-        first_starts.agent_a_name,
-        first_starts.agent_b_name,
-        coalesce(
-            first_starts.awareness_a,
-            manifest_settings.config['awareness_a'],
-            manifest_settings.config['awareness']
-        ) as awareness_a,
-        coalesce(
-            first_starts.awareness_b,
-            manifest_settings.config['awareness_b'],
-            manifest_settings.config['awareness']
-        ) as awareness_b,
-        coalesce(
-            first_starts.temperature_a,
-            manifest_settings.config['temperature_a'],
-            manifest_settings.config['temperature']
-        ) as temperature_a,
-        coalesce(
-            first_starts.temperature_b,
-            manifest_settings.config['temperature_b'],
-            manifest_settings.config['temperature']
-        ) as temperature_b,
-        try_cast(
-            coalesce(
-                first_starts.thinking_enabled_a,
-                request_a.thinking_enabled,
-                manifest_settings.config['think_a'],
-                manifest_settings.config['think']
-            ) as boolean
-        ) as thinking_enabled_a,
-        try_cast(
-            coalesce(
-                first_starts.thinking_enabled_b,
-                request_b.thinking_enabled,
-                manifest_settings.config['think_b'],
-                manifest_settings.config['think']
-            ) as boolean
-        ) as thinking_enabled_b,
-        coalesce(
-            first_starts.thinking_budget_a,
-            request_a.thinking_budget,
-            manifest_settings.config['think_budget']
-        ) as thinking_budget_a,
-        coalesce(
-            first_starts.thinking_budget_b,
-            request_b.thinking_budget,
-            manifest_settings.config['think_budget']
-        ) as thinking_budget_b,
-        coalesce(
-            first_starts.max_tokens_a,
-            request_a.max_tokens,
-            manifest_settings.config['max_tokens']
-        ) as max_tokens_a,
-        coalesce(
-            first_starts.max_tokens_b,
-            request_b.max_tokens,
-            manifest_settings.config['max_tokens']
-        ) as max_tokens_b,
-        manifest_settings.config['convergence_threshold'] as convergence_threshold,
-        manifest_settings.config['convergence_action'] as convergence_action,
-        try_cast(
-            coalesce(first_starts.choose_names, manifest_settings.config['choose_names']) as boolean
-        ) as choose_names,
-        coalesce(first_starts.prompt_tag, manifest_settings.config['prompt_tag']) as prompt_tag,
-        first_starts.initial_prompt,
-        first_starts.max_turns,
-        coalesce(first_branches.branched_from, manifest_settings.config['branch_from_conversation'])
-            as branched_from,
-        coalesce(first_branches.branch_point, manifest_settings.config['branch_from_turn'])
-            as branch_point
+    select settings.*
 
-    from changed_conversations
+    from settings
 
-    left join first_starts
-        on changed_conversations.conversation_id = first_starts.conversation_id
-
-    left join first_branches
-        on changed_conversations.conversation_id = first_branches.conversation_id
-
-    left join first_requests as request_a
+    semi join changed_conversations
         on
-            changed_conversations.conversation_id = request_a.conversation_id
-            and request_a.agent_id = 'agent_a'
-
-    left join first_requests as request_b
-        on
-            changed_conversations.conversation_id = request_b.conversation_id
-            and request_b.agent_id = 'agent_b'
-
-    left join manifest_settings
-        on changed_conversations.conversation_id = manifest_settings.conversation_id
+            settings.conversation_id = changed_conversations.conversation_id
+            and settings.fingerprint = changed_conversations.fingerprint
 
 ),
 
 logged_models as (
 
-    select agent_a_model as logged_model
+    select agent_a_model_logged as logged_model
 
-    from logged_settings
+    from changed_settings
 
-    where agent_a_model is not null
+    where agent_a_model_logged is not null
 
     union
 
-    select agent_b_model as logged_model
+    select agent_b_model_logged as logged_model
 
-    from logged_settings
+    from changed_settings
 
-    where agent_b_model is not null
+    where agent_b_model_logged is not null
 
 ),
 
@@ -349,45 +150,36 @@ select
     -- who spoke
     model_a.model as agent_a_model,
     model_b.model as agent_b_model,
-    logged_settings.agent_a_model as agent_a_model_logged,
-    logged_settings.agent_b_model as agent_b_model_logged,
+    changed_settings.agent_a_model_logged,
+    changed_settings.agent_b_model_logged,
     model_a.provider as agent_a_provider,
     model_b.provider as agent_b_provider,
-    logged_settings.agent_a_name,
-    logged_settings.agent_b_name,
+    changed_settings.agent_a_name,
+    changed_settings.agent_b_name,
 
     -- under which conditions
-    logged_settings.awareness_a,
-    logged_settings.awareness_b,
-    {{ is_custom_awareness('logged_settings.awareness_a') }} as has_custom_awareness_a,
-    {{ is_custom_awareness('logged_settings.awareness_b') }} as has_custom_awareness_b,
-    first_prompts.prompt_a as system_prompt_a,
-    first_prompts.prompt_b as system_prompt_b,
-    {{ logged_temperature('logged_settings.temperature_a') }} as temperature_a,
-    {{ logged_temperature('logged_settings.temperature_b') }} as temperature_b,
-    logged_settings.thinking_enabled_a,
-    logged_settings.thinking_enabled_b,
-    -- The manifest names one budget for both, also where only one of them thinks.
-    if(
-        logged_settings.thinking_enabled_a,
-        {{ logged_tokens('logged_settings.thinking_budget_a') }},
-        null
-    ) as thinking_budget_a,
-    if(
-        logged_settings.thinking_enabled_b,
-        {{ logged_tokens('logged_settings.thinking_budget_b') }},
-        null
-    ) as thinking_budget_b,
-    {{ logged_tokens('logged_settings.max_tokens_a') }} as max_tokens_a,
-    {{ logged_tokens('logged_settings.max_tokens_b') }} as max_tokens_b,
-    logged_settings.choose_names,
-    logged_settings.prompt_tag,
-    logged_settings.initial_prompt,
-    {{ logged_count('logged_settings.max_turns') }} as max_turns,
-    {{ logged_score('logged_settings.convergence_threshold') }} as convergence_threshold,
-    logged_settings.convergence_action,
-    logged_settings.branched_from,
-    {{ logged_count('logged_settings.branch_point') }} as branch_point,
+    changed_settings.awareness_a,
+    changed_settings.awareness_b,
+    changed_settings.has_custom_awareness_a,
+    changed_settings.has_custom_awareness_b,
+    changed_settings.system_prompt_a,
+    changed_settings.system_prompt_b,
+    changed_settings.temperature_a,
+    changed_settings.temperature_b,
+    changed_settings.thinking_enabled_a,
+    changed_settings.thinking_enabled_b,
+    changed_settings.thinking_budget_a,
+    changed_settings.thinking_budget_b,
+    changed_settings.max_tokens_a,
+    changed_settings.max_tokens_b,
+    changed_settings.choose_names,
+    changed_settings.prompt_tag,
+    changed_settings.initial_prompt,
+    changed_settings.max_turns,
+    changed_settings.convergence_threshold,
+    changed_settings.convergence_action,
+    changed_settings.branched_from,
+    changed_settings.branch_point,
 
     turn_scores.final_convergence,
     turn_scores.peak_convergence,
@@ -401,17 +193,14 @@ inner join conversation_state
         changed_conversations.conversation_id = conversation_state.conversation_id
         and changed_conversations.fingerprint = conversation_state.fingerprint
 
-left join logged_settings
-    on changed_conversations.conversation_id = logged_settings.conversation_id
+inner join changed_settings
+    on changed_conversations.conversation_id = changed_settings.conversation_id
 
 left join named_models as model_a
-    on logged_settings.agent_a_model = model_a.logged_model
+    on changed_settings.agent_a_model_logged = model_a.logged_model
 
 left join named_models as model_b
-    on logged_settings.agent_b_model = model_b.logged_model
-
-left join first_prompts
-    on changed_conversations.conversation_id = first_prompts.conversation_id
+    on changed_settings.agent_b_model_logged = model_b.logged_model
 
 left join turn_scores
     on changed_conversations.conversation_id = turn_scores.conversation_id

@@ -10,7 +10,7 @@ experiments as (
 
 experiment_convergence as (
 
-    select * from {{ ref('int_experiment_convergence') }}
+    select * from {{ ref('experiment_convergence') }}
 
 ),
 
@@ -48,33 +48,11 @@ conversation_totals as (
 
     select
         experiment_id,
+        nullif(list_sort(list_distinct(flatten(list([agent_a_model, agent_b_model])))), [])
+            as models,
         {{ status_counts('status') }}
 
     from conversations
-
-    group by experiment_id
-
-),
-
-conversation_models as (
-
-    select
-        experiment_id,
-        unnest([agent_a_model, agent_b_model]) as model
-
-    from conversations
-
-),
-
-experiment_models as (
-
-    select
-        experiment_id,
-        list(distinct model order by model) as models
-
-    from conversation_models
-
-    where model is not null
 
     group by experiment_id
 
@@ -163,15 +141,13 @@ incident_totals as (
 -- Who spoke has used tokens, logged or not.
 speakers as (
 
-    select
+    select distinct
         conversation_id,
         agent_id
 
     from message_counts
 
     where has_spoken
-
-    group by conversation_id, agent_id
 
 ),
 
@@ -219,16 +195,14 @@ select
     experiments.name,
     experiments.created_at,
     experiments.status,
-    experiment_models.models,
+    conversation_totals.models,
 
     -- how much there is
     struct_extract(experiments.stats, 'total_conversations') as conversations,
-    cast(coalesce(conversation_totals.completed_count, 0) as integer) as completed_conversations,
-    cast(coalesce(conversation_totals.interrupted_count, 0) as integer)
-        as interrupted_conversations,
-    cast(coalesce(conversation_totals.failed_count, 0) as integer) as failed_conversations,
-    cast(coalesce(conversation_totals.unfinished_count, 0) as integer)
-        as unfinished_conversations,
+    {% for status in ['completed', 'interrupted', 'failed', 'unfinished'] -%}
+        cast(coalesce(conversation_totals.{{ status }}_count, 0) as integer)
+            as {{ status }}_conversations,
+    {% endfor -%}
     experiment_convergence.turns,
     experiment_convergence.spoken_turns,
     cast(coalesce(message_totals.messages, 0) as bigint) as messages,
@@ -261,9 +235,6 @@ inner join experiment_convergence
 
 left join conversation_totals
     on experiments.experiment_id = conversation_totals.experiment_id
-
-left join experiment_models
-    on experiments.experiment_id = experiment_models.experiment_id
 
 left join message_totals
     on experiments.experiment_id = message_totals.experiment_id

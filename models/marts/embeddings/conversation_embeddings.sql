@@ -4,7 +4,7 @@
         materialized = 'incremental',
         incremental_strategy = 'replace_changed',
         unique_key = 'conversation_id',
-        meta = {'fingerprints': 'int_embedded_messages'},
+        meta = {'fingerprints': 'embedded_messages'},
     )
 }}
 
@@ -12,7 +12,7 @@ with
 
 embedded_messages as (
 
-    select * from {{ ref('int_embedded_messages') }}
+    select * from {{ ref('embedded_messages') }}
 
 ),
 
@@ -33,7 +33,7 @@ changed_messages as (
     select embedded_messages.*
 
     from embedded_messages
-    {{ only_changed('embedded_messages', ref('int_embedded_messages')) }}
+    {{ only_changed('embedded_messages', ref('embedded_messages')) }}
 
 ),
 

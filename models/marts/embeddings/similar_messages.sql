@@ -11,7 +11,7 @@ with
 
 embedded_messages as (
 
-    select * from {{ ref('int_embedded_messages') }}
+    select * from {{ ref('embedded_messages') }}
 
 ),
 

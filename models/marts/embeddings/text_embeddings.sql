@@ -2,6 +2,7 @@
     config(
         enabled = embedding_model() != '',
         schema = 'staging',
+        access = 'protected',
         materialized = 'incremental',
         incremental_strategy = 'append',
         full_refresh = false,

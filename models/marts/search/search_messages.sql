@@ -16,7 +16,7 @@ with
 items as (
 
     -- A function also where dbt makes every relation an empty query.
-    select * from {{ ref('int_search_items').render() }}(query)
+    select * from {{ ref('search_items').render() }}(query)
 
 ),
 
@@ -57,7 +57,7 @@ hits as materialized (
         marked_terms.*
 
     from
-        {{ ref('int_search_hits').render() }}(
+        {{ ref('search_hits').render() }}(
             -- noqa: disable=RF02
             query, (select query_items.asked_items from query_items), max_hits,
             of_experiment, of_model, of_agent, from_turn, to_turn, since
@@ -75,7 +75,7 @@ hit_texts as (
         messages.sent_at,
         messages.content
 
-    from {{ ref('messages') }} as messages
+    from {{ ref('int_messages') }} as messages
 
     inner join hits
         on messages.rowid = hits.row_of_text
@@ -89,7 +89,7 @@ hit_texts as (
         thinking_traces.thought_at as sent_at,
         thinking_traces.thinking_content as content
 
-    from {{ ref('thinking_traces') }} as thinking_traces
+    from {{ ref('int_thinking_traces') }} as thinking_traces
 
     inner join hits
         on thinking_traces.rowid = hits.row_of_text

@@ -6,7 +6,7 @@
         contract = {'enforced': true},
         pre_hook = [
             '{{ list_archives() }}',
-            '{% if is_incremental() %}{{ forget_missing_archives() }}{% endif %}',
+            '{% if is_incremental() %}{{ delete_missing_archives() }}{% endif %}',
         ],
         post_hook = '{{ warn_of_damaged_archives() }}',
     )
@@ -27,7 +27,7 @@ readable_archives as (
 
 ),
 
--- Without a size and a time, they are looked at by each build.
+-- Without a size and a time, each build checks them.
 unreadable_archives as (
 
     select
@@ -71,7 +71,7 @@ select
     source_file,
     size_bytes,
     modified_at,
-    -- What could not be read, or not be checked, is looked at again by the next build.
+    -- What could not be read or checked is checked again by the next build.
     {{ is_settled('modified_at') }} and problem is null and {{ has_plugin() | lower }}
         as is_settled,
     problem,

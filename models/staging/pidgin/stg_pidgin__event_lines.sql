@@ -7,11 +7,11 @@
         full_refresh = false,
         contract = {'enforced': true},
         pre_hook = "{% if is_incremental() and has_plugin() %}{{ drop_archived_files(this, ref('stg_archive__lines')) }}{% endif %}",
-        post_hook = "{{ forget_read_logs() }}",
+        post_hook = "{{ drop_read_lines() }}",
     )
 }}
 
--- What read_logs has left in temporary tables, of the logs that changed.
+-- The temporary tables in which read_logs has put the lines of changed logs.
 -- depends_on: {{ ref('stg_pidgin__files') }}, {{ ref('stg_archive__lines') }}
 -- depends_on: {{ source('pidgin', 'event_logs') }}
 with
@@ -22,14 +22,14 @@ changed_logs as (
 
 ),
 
--- What is used more than once is read again, and not kept in memory meanwhile.
+-- Read again for each use instead of kept in memory.
 lines as not materialized (
 
     select * from temp.read_lines
 
 ),
 
--- A file without a single event that Pidgin knows is the log of another program.
+-- A file in which no event is one of Pidgin's is the log of another program.
 pidgin_files as (
 
     select distinct place
@@ -54,7 +54,7 @@ classified_lines as (
         case
             when is_foreign then 'rejected'
             when lines.event_type is not null then 'event'
-            -- Its writer may still be in the middle of this line.
+            -- Pidgin may still be writing this line.
             when not lines.is_json and lines.is_last_line and not changed_logs.is_terminated
                 then 'pending'
             else 'rejected'
@@ -72,8 +72,8 @@ classified_lines as (
 
 ),
 
--- A row for each file itself, numbered 0: what of it was read, also where no line is kept. A
--- file that went away since it was listed has none, and keeps the rows that it had.
+-- A row with number 0 for each file itself, even if it has no lines. A file that was deleted after
+-- it was listed has none, and keeps its earlier rows.
 files as (
 
     select

@@ -34,7 +34,7 @@ manifests as (
 
     from archived_manifests
 
-    -- One that was read again since is what it is now.
+    -- If it was read again later, the version in the store counts.
     anti join stored_manifests
         on archived_manifests.source_file = stored_manifests.source_file
 
@@ -104,7 +104,7 @@ experiment_manifests as (
     left join last_updates
         on fields.source_file = last_updates.source_file
 
-    -- A manifest.json of some other program is none of ours. One that cannot be read may be.
+    -- Leaves out a manifest.json of another program. One that cannot be read may be Pidgin's.
     where
         fields.manifest is null
         or fields.entries['experiment_id'] is not null

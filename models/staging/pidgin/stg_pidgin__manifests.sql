@@ -12,7 +12,7 @@
 
 -- Expressions that mend a manifest are nested too deeply for the linter.
 -- noqa: disable=PRS
--- Those that changed, which the materialization has listed.
+-- The changed manifests, which the materialization has listed.
 -- depends_on: {{ ref('stg_pidgin__files') }}, {{ ref('stg_archive__lines') }}
 with
 
@@ -58,6 +58,6 @@ select
 
 from changed_files
 
--- A manifest that went away since it was listed keeps the row that it had.
+-- A manifest that was deleted after it was listed keeps its earlier row.
 inner join documents
     on changed_files.source_file = documents.source_file

@@ -73,7 +73,7 @@ const application = (() => {
     } else if (kind === "conversation") {
       title = id;
       reader.show(main, id, turn);
-    } else main.replaceChildren(...flat(views.missing("This address leads nowhere.")));
+    } else main.replaceChildren(...flat(views.missing("There is no page at this address.")));
     // What was chosen is drawn anew, and keeps the keyboard.
     if (focused?.name) {
       [...main.querySelectorAll(`[name="${CSS.escape(focused.name)}"]`)]

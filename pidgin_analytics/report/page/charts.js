@@ -95,7 +95,7 @@ const charts = (() => {
     const made = element("figure", { "data-chart": key, "data-rows": String(rows.length) },
       element("figcaption", {}, element("strong", {}, title), unit ? `, ${unit}` : "", " ", infos,
         note ? element("span", { class: "note" }, note) : null),
-      rows.length ? [place, numbers] : element("p", { class: "empty" }, "Nothing was measured here; what NULL means stands behind the question mark."));
+      rows.length ? [place, numbers] : element("p", { class: "empty" }, "There are no values here; the question mark explains when a value is NULL."));
     if (rows.length) {
       drawn.set(place, { spec });
       watcher.observe(place);
@@ -261,7 +261,7 @@ const charts = (() => {
       .map((row) => ({ conversation: row.conversation_id, turn: 0, last: row.turn_count - 1 }));
     return figure({
       key: "timeline", title: "Patterns and incidents over turns", unit: "turn", rows: events,
-      note: "A grey bar is a conversation, a mark the turn in which a pattern begins or something goes wrong.",
+      note: "A grey bar is a conversation. A mark is the turn in which a pattern begins or an incident happens.",
       infos: data.patterns.filter(([, name]) => present.includes(name)).map(([column, name]) => info("conversations", column, name)),
       columns: [["conversation", (row) => row.conversation], ["turn", (row) => row.turn], ["what", (row) => row.what], ["kind", (row) => row.kind]],
       spec: (width) => ({

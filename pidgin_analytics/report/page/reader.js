@@ -93,7 +93,7 @@ const reader = (() => {
       return;
     }
     if (!transcript) {
-      main.replaceChildren(...head, element("p", { class: "empty" }, "This report was written without transcripts. Leave out --no-transcripts to have them."));
+      main.replaceChildren(...head, element("p", { class: "empty" }, "This report was written without transcripts. To include them, write it without --no-transcripts."));
       return;
     }
     draw(main, head, conversation, transcript, wantedTurn);
@@ -212,7 +212,7 @@ const reader = (() => {
     const legend = element("p", { class: "note" }, element("mark", { class: "adopted" }, "taken over"), " is a word that the speaker takes from the partner in this turn; ",
       element("mark", { class: "shared" }, "shared"), " one that both have used since. Common words are not marked. Turns count from 0; the name of a turn is a link to it.");
     main.replaceChildren(...head, tools, legend, messages.length ? element("div", { class: "transcript" }, numbers.map(turnBlock))
-      : element("p", { class: "empty" }, "Nobody has said a word here."));
+      : element("p", { class: "empty" }, "This conversation has no messages."));
     fill("");
     if (wantedTurn !== undefined) jump(wantedTurn);
   }

@@ -6,7 +6,7 @@ const views = (() => {
   const chosenConversations = () => report.conversations.filter(report.isChosen);
   const chosenCurves = () => report.curves.filter(report.isChosen);
   const empty = () => element("p", { class: "empty" }, "No conversation is like this. ",
-    element("a", { href: "#/" }, "Take the filter back"), ".");
+    element("a", { href: "#/" }, "Clear the filter"), ".");
 
   function heading(text, ...more) {
     return element("h1", {}, text, ...more);
@@ -93,14 +93,14 @@ const views = (() => {
     const rejected = report.rowsOf(data.rejected);
     const unfinished = conversations.filter((row) => row.status === "unfinished").length;
     return element("section", { class: "quality", "aria-labelledby": "quality" },
-      element("h2", { id: "quality" }, "How sound the data are"),
-      element("p", {}, `Of all logs of this warehouse: ${plural(found.files ?? 0, "file")} with ${plural(found.lines ?? 0, "line")}, that are ${
+      element("h2", { id: "quality" }, "Data quality"),
+      element("p", {}, `Of all logs of this warehouse: ${plural(found.files ?? 0, "file")} with ${plural(found.lines ?? 0, "line")}, of which ${
         plural(found.events ?? 0, "event")}, ${plural(found.duplicates ?? 0, "duplicate")}, ${number(found.rejected ?? 0)} rejected, ${
-        number(found.pending ?? 0)} not finished and ${number(found.forgotten ?? 0)} forgotten. `, info("event_files", "line_count", "lines")),
+        number(found.pending ?? 0)} not complete yet and ${number(found.forgotten ?? 0)} forgotten. `, info("event_files", "line_count", "lines")),
       found.files_with_problem ? element("p", { class: "warning" }, `${plural(found.files_with_problem, "file")} could not be read: select source_file, problem from event_files where problem is not null`) : null,
       rejected.length ? element("ul", {}, rejected.map((row) => element("li", {}, `${plural(row.lines, "line")} rejected: `, named(row.reason)))) : null,
       element("p", {}, `Of the conversations shown: ${number(unfinished)} unfinished, ${
-        plural(sum(conversations, "placeholder_count") ?? 0, "message")} that only hold the place of a failed reply and count in no metric.`),
+        plural(sum(conversations, "placeholder_count") ?? 0, "message")} that are placeholders for failed replies and count in no metric.`),
       data.notes.map((note) => element("p", { class: "warning" }, note)));
   }
 
@@ -288,7 +288,7 @@ const views = (() => {
                 ].map(([title, value]) => element("td", { class: "number", "data-label": title }, value)));
             })))),
         unlike(shown).length ? element("p", { class: "warning" }, `These groups also differ in ${unlike(shown).join(", ")}; a difference may come from that.`) : null,
-        element("p", { class: "note" }, "Conversations are those with a value. Differences of means by Welch's test for unequal spread, not corrected for the number of comparisons."),
+        element("p", { class: "note" }, "Only conversations with a value count. Intervals of differences by Welch's method for unequal variances, not corrected for the number of comparisons."),
       ] : empty(),
     ];
   }

@@ -1,0 +1,1 @@
+"""What tests work with: projects, histories of folders, browsers and servers."""
