@@ -110,9 +110,9 @@ alignment_totals as (
     select
         {% for half, name in {1: 'first', 2: 'second'}.items() -%}
             avg(turn_metrics.vocabulary_overlap order by turn_alignment.turn_number)
-                filter (where turn_alignment.half = {{ half }}) as {{ name }}_half_alignment,
+            filter (where turn_alignment.half = {{ half }}) as {{ name }}_half_alignment,
             avg(turn_alignment.shuffled_overlap order by turn_alignment.turn_number)
-                filter (where turn_alignment.half = {{ half }}) as {{ name }}_half_baseline,
+            filter (where turn_alignment.half = {{ half }}) as {{ name }}_half_baseline,
         {% endfor -%}
         count(*) as turn_count,
         turn_alignment.conversation_id
