@@ -24,25 +24,33 @@ word_sequences as (
 
 changed_messages as (
 
-    select
-        message_tokens.conversation_id,
-        message_tokens.turn_number,
-        message_tokens.agent_id,
-        {{ token_hashes(token_list('message_tokens.token_text')) }} as words,
-        word_sequences.vocabulary_size,
-        word_sequences.bigram_count,
-        word_sequences.trigram_count,
-        message_tokens.fingerprint
+    select message_tokens.*
 
     from message_tokens
     {{ only_changed('message_tokens', ref('int_message_tokens')) }}
 
-    inner join word_sequences  -- noqa: LT02
+),
+
+messages as (
+
+    select
+        changed_messages.conversation_id,
+        changed_messages.turn_number,
+        changed_messages.agent_id,
+        {{ token_hashes(token_list('changed_messages.token_text')) }} as words,
+        word_sequences.vocabulary_size,
+        word_sequences.bigram_count,
+        word_sequences.trigram_count,
+        changed_messages.fingerprint
+
+    from changed_messages
+
+    inner join word_sequences
         on
-            message_tokens.conversation_id = word_sequences.conversation_id
-            and message_tokens.turn_number = word_sequences.turn_number
-            and message_tokens.agent_id = word_sequences.agent_id
-            and message_tokens.fingerprint = word_sequences.fingerprint
+            changed_messages.conversation_id = word_sequences.conversation_id
+            and changed_messages.turn_number = word_sequences.turn_number
+            and changed_messages.agent_id = word_sequences.agent_id
+            and changed_messages.fingerprint = word_sequences.fingerprint
 
 ),
 
@@ -62,9 +70,9 @@ turns as (
         agent_b.trigram_count as b_3,
         agent_a.fingerprint
 
-    from changed_messages as agent_a
+    from messages as agent_a
 
-    inner join changed_messages as agent_b
+    inner join messages as agent_b
         on
             agent_a.conversation_id = agent_b.conversation_id
             and agent_a.turn_number = agent_b.turn_number
@@ -88,13 +96,12 @@ places as (
 
     from turns
 
-    window conversation as (
-        partition by conversation_id
-        order by turn_number
-    )
+    window conversation as (partition by conversation_id order by turn_number)
 
 ),
 
+-- A half of one turn has no other partner; in one of two, A's second message would meet the message
+-- of B that it answers.
 halves as (
 
     select
@@ -102,22 +109,11 @@ halves as (
         turn_number,
         if(2 * place <= places, 1, 2) as half,
         if(2 * place <= places, place, place - places // 2) - 1 as place_in_half,
-        if(2 * place <= places, places // 2, places - places // 2) as half_length
-
-    from places
-
-),
-
--- A half of one turn has no other partner; in one of two, A's second message would meet the message
--- of B that it answers.
-shuffled_places as (
-
-    select
-        *,
+        if(2 * place <= places, places // 2, places - places // 2) as half_length,
         if(half_length > 2, (place_in_half + half_length // 2) % half_length, null)
             as shuffled_place
 
-    from halves
+    from places
 
 ),
 
@@ -129,9 +125,9 @@ shuffled_turns as (
         own_turn.half,
         other_turn.turn_number as other_turn_number
 
-    from shuffled_places as own_turn
+    from halves as own_turn
 
-    left join shuffled_places as other_turn
+    left join halves as other_turn
         on
             own_turn.conversation_id = other_turn.conversation_id
             and own_turn.half = other_turn.half

@@ -28,29 +28,33 @@ linguistic_markers as (
 
 ),
 
--- By numbers, which are cheaper to carry than the keys.
-changed_messages as (
+changed_tokens as (
 
-    select
-        message_tokens.conversation_id,
-        message_tokens.turn_number,
-        message_tokens.agent_id,
-        messages.content,
-        message_tokens.token_text,
-        message_tokens.fingerprint,
-        cast(row_number() over () as integer) as message
+    select message_tokens.*
 
     from message_tokens
     {{ only_changed('message_tokens', ref('int_message_tokens')) }}
 
-    inner join messages  -- noqa: LT02
-        on
-            message_tokens.conversation_id = messages.conversation_id
-            and message_tokens.turn_number = messages.turn_number
-            and message_tokens.agent_id = messages.agent_id
-            and message_tokens.fingerprint = messages.fingerprint
-
     where message_tokens.token_text is not null
+
+),
+
+-- By numbers, which are cheaper to carry than the keys.
+changed_messages as (
+
+    select
+        changed_tokens.*,
+        messages.content,
+        cast(row_number() over () as integer) as message
+
+    from changed_tokens
+
+    inner join messages
+        on
+            changed_tokens.conversation_id = messages.conversation_id
+            and changed_tokens.turn_number = messages.turn_number
+            and changed_tokens.agent_id = messages.agent_id
+            and changed_tokens.fingerprint = messages.fingerprint
 
 ),
 
