@@ -613,7 +613,7 @@ def test_tables_that_differ_are_named(built: LakeProject, tmp_path: Path) -> Non
             "update turn_metrics set convergence_score = 0.1 where turn_number = 0"
         )
         connection.execute("delete from incidents")
-        connection.execute("alter table messages add column extra integer")
+        connection.execute("alter table conversations add column extra integer")
     with (
         built.chosen(),
         lake_maintenance.both(built.place, file.warehouse) as connection,
@@ -624,7 +624,7 @@ def test_tables_that_differ_are_named(built: LakeProject, tmp_path: Path) -> Non
             if one.difference
         }
     assert found["main.turn_metrics"] == "convergence_score"
-    assert found["main.messages"] == "its columns"
+    assert found["main.conversations"] == "its columns"
     assert "main.thinking_traces" not in found
 
 
