@@ -57,8 +57,8 @@
     )
 {%- endmacro %}
 
-{#- From the sorted uses, each use of a word that was used before, as one number that holds its place and, in the
-    lower half, that of the use before. In the order of the text. -#}
+{#- From the sorted uses, each use of a word that was used before, as one number that holds its place
+    and, in the lower half, that of the use before. In the order of the text. -#}
 {% macro repeated_uses(sorted_uses) -%}
     list_sort(list_filter(
         list_transform(
