@@ -22,9 +22,9 @@
 {% endmacro %}
 
 {#- The categories of linguistic_markers that hold phrases. -#}
-{% macro statement_categories() -%}
-    'closing', 'ending', 'appreciation', 'transcendence', 'building'
-{%- endmacro %}
+{% macro statement_categories() %}
+    {{- return(['closing', 'ending', 'appreciation', 'transcendence', 'building']) -}}
+{% endmacro %}
 
 {#- A stretch between sentence marks or line ends that holds a letter or digit. -#}
 {% macro statement_pattern() -%}

@@ -124,7 +124,7 @@ phrase_words as (
 
     from linguistic_markers
 
-    where category in ({{ statement_categories() }})
+    where category in ({{ sql_strings(statement_categories()) }})
 
 ),
 
@@ -207,7 +207,7 @@ message_statements as (
 statement_totals as (
 
     select
-        {% for category in ['closing', 'ending', 'appreciation', 'transcendence', 'building'] -%}
+        {% for category in statement_categories() -%}
             {{ marked_statements('statements', 'markers', category) }} as {{ category }}_statements,
         {% endfor -%}
         message
@@ -224,7 +224,7 @@ select
     {% for column in marker_columns().values() -%}
         cast(coalesce(marker_totals.{{ column }}, 0) as integer) as {{ column }},
     {% endfor -%}
-    {% for category in ['closing', 'ending', 'appreciation', 'transcendence', 'building'] -%}
+    {% for category in statement_categories() -%}
         cast(coalesce(statement_totals.{{ category }}_statements, 0) as integer)
             as {{ category }}_statements,
     {% endfor -%}
