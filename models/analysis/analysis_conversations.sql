@@ -1,5 +1,9 @@
 {{ config(alias = 'conversations') }}
 
+{%- set token_kinds = ['prompt', 'completion', 'cache_read', 'cache_write', 'thinking'] -%}
+{%- set incident_types = ['api_error', 'timeout', 'rate_limit_wait', 'truncation', 'context_limit',
+    'empty_reply', 'interrupt'] %}
+
 with
 
 conversations as (
@@ -87,18 +91,16 @@ usage_totals as (
     select
         conversation_id,
         {% for agent in ['a', 'b'] -%}
-            {% for column in [
-                'prompt_tokens', 'completion_tokens', 'cache_read_tokens', 'cache_write_tokens',
-                'thinking_tokens', 'cost_usd',
-            ] -%}
-                max({{ column }}) filter (where agent_id = 'agent_{{ agent }}')
-                    as {{ column }}_{{ agent }},
+            {% for kind in token_kinds -%}
+                max({{ kind }}_tokens) filter (where agent_id = 'agent_{{ agent }}')
+                    as {{ kind }}_tokens_{{ agent }},
             {% endfor -%}
+            max(cost_usd) filter (where agent_id = 'agent_{{ agent }}') as cost_usd_{{ agent }},
             bool_or(is_reported) filter (where agent_id = 'agent_{{ agent }}')
                 as are_tokens_reported_{{ agent }},
         {% endfor -%}
         -- A part is no total.
-        bool_and(cost_usd is not null) as has_cost
+        if(bool_and(cost_usd is not null), sum(cost_usd), null) as cost_usd
 
     from token_usage
 
@@ -110,10 +112,7 @@ incident_totals as (
 
     select
         conversation_id,
-        {% for incident_type in [
-            'api_error', 'timeout', 'rate_limit_wait', 'truncation', 'context_limit',
-            'empty_reply', 'interrupt',
-        ] -%}
+        {% for incident_type in incident_types -%}
             count(*) filter (where incident_type = '{{ incident_type }}')
                 as {{ incident_type }}_count,
         {% endfor -%}
@@ -190,27 +189,16 @@ select
     conversation_patterns.alignment_gain,
 
     -- patterns, each with the turn in which it begins
-    conversation_patterns.has_loop,
-    conversation_patterns.has_farewell_loop,
-    conversation_patterns.has_gratitude_spiral,
-    conversation_patterns.has_silence,
-    conversation_patterns.has_symbol_ending,
-    conversation_patterns.has_vocabulary_collapse,
-    conversation_patterns.has_echo_chamber,
-    conversation_patterns.has_symbolic_phase,
-    conversation_patterns.has_compression_phase,
+    {% for pattern in pattern_names() -%}
+        conversation_patterns.has_{{ pattern }},
+    {% endfor -%}
     conversation_patterns.loop_turn,
     conversation_patterns.loop_period,
     conversation_patterns.loop_escape_turn,
     conversation_patterns.loop_share,
-    conversation_patterns.farewell_loop_turn,
-    conversation_patterns.gratitude_spiral_turn,
-    conversation_patterns.silence_turn,
-    conversation_patterns.symbol_ending_turn,
-    conversation_patterns.vocabulary_collapse_turn,
-    conversation_patterns.echo_chamber_turn,
-    conversation_patterns.symbolic_phase_turn,
-    conversation_patterns.compression_phase_turn,
+    {% for pattern in pattern_names() if pattern != 'loop' -%}
+        conversation_patterns.{{ pattern }}_turn,
+    {% endfor -%}
     conversation_patterns.symbol_onset_turn,
     conversation_patterns.symbol_adoption_turn,
     conversation_patterns.transcendence_share,
@@ -218,30 +206,23 @@ select
 
     -- tokens and what they cost
     {% for agent in ['a', 'b'] -%}
-        {% for column in [
-            'prompt_tokens', 'completion_tokens', 'cache_read_tokens', 'cache_write_tokens',
-            'thinking_tokens', 'are_tokens_reported', 'cost_usd',
-        ] -%}
-            usage_totals.{{ column }}_{{ agent }},
-        {% endfor %}
-    {%- endfor -%}
-    if(
-        usage_totals.has_cost
-        -- Who spoke has used tokens, logged or not.
-        and coalesce(usage_totals.cost_usd_a, if(message_totals.message_count_a > 0, null, 0))
-        is not null
-        and coalesce(usage_totals.cost_usd_b, if(message_totals.message_count_b > 0, null, 0))
-        is not null,
-        coalesce(usage_totals.cost_usd_a, 0) + coalesce(usage_totals.cost_usd_b, 0),
-        null
-    ) as cost_usd,
+        {% for kind in token_kinds -%}
+            usage_totals.{{ kind }}_tokens_{{ agent }},
+        {% endfor -%}
+        usage_totals.are_tokens_reported_{{ agent }},
+        usage_totals.cost_usd_{{ agent }},
+    {% endfor -%}
+    -- Who spoke has used tokens, logged or not.
+    case
+        when
+            (usage_totals.cost_usd_a is not null or coalesce(message_count_a, 0) = 0)
+            and (usage_totals.cost_usd_b is not null or coalesce(message_count_b, 0) = 0)
+            then usage_totals.cost_usd
+    end as cost_usd,
 
     -- trouble
     coalesce(incident_totals.incident_count, 0) as incident_count,
-    {% for incident_type in [
-        'api_error', 'timeout', 'rate_limit_wait', 'truncation', 'context_limit', 'empty_reply',
-        'interrupt',
-    ] -%}
+    {% for incident_type in incident_types -%}
         coalesce(incident_totals.{{ incident_type }}_count, 0) as {{ incident_type }}_count,
     {% endfor -%}
     incident_totals.rate_limit_wait_seconds

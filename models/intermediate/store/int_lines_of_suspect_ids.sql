@@ -42,9 +42,7 @@ suspects as (
 
     group by conversation_id
 
-    having
-        count(distinct folder) > 1
-        and count(distinct event_id) > 1
+    having count(distinct folder) > 1 and count(distinct event_id) > 1
 
 )
 

@@ -44,13 +44,10 @@ conversation_vectors as (
         changed_messages.experiment_id,
         changed_messages.fingerprint,
         -- In an order, on which sums of floating-point numbers depend.
-        coalesce(
-            list(
-                text_embeddings.embedding
-                order by changed_messages.turn_number, changed_messages.agent_id
-            ) filter (where text_embeddings.embedding is not null),
-            []
-        ) as vectors
+        list(
+            text_embeddings.embedding
+            order by changed_messages.turn_number, changed_messages.agent_id
+        ) filter (where text_embeddings.embedding is not null) as vectors
 
     from changed_messages
 
@@ -68,16 +65,12 @@ select
     conversation_id,
     experiment_id,
     {{ sql_string(embedding_model()) }} as embedding_model,
-    cast(len(vectors) as integer) as embedded_messages,
-    if(
-        len(vectors) = 0,
-        null,
-        cast(
-            list_transform(
-                range(1, len(vectors[1]) + 1),
-                lambda place: list_avg(list_transform(vectors, lambda vector: vector[place]))
-            ) as float[]
-        )
+    cast(coalesce(len(vectors), 0) as integer) as embedded_messages,
+    cast(
+        list_transform(
+            range(1, len(vectors[1]) + 1),
+            lambda place: list_avg(list_transform(vectors, lambda vector: vector[place]))
+        ) as float[]
     ) as embedding,
     fingerprint
 

@@ -212,11 +212,8 @@ select
         when a_sentences = 0 or b_sentences = 0 then 0
         else {{ cosine_of_histograms('a_sentence_lengths', 'b_sentence_lengths') }}
     end as sentence_pattern_similarity,
-    if(
-        a_word_count = 0 or b_word_count = 0,
-        null,
-        1 - abs(a_formality - b_formality)
-    ) as formality_convergence,
+    if(0 in (a_word_count, b_word_count), null, 1 - abs(a_formality - b_formality))
+        as formality_convergence,
     punctuation_similarity,
     2 * least(a_word_count, b_word_count)
     / nullif(a_word_count + b_word_count, 0) as turn_taking_balance,

@@ -52,7 +52,6 @@ changed_archives as (
     select archives.*
 
     from archives
-
     {{ without_read_files('archives') }}
 
 ),
