@@ -299,6 +299,19 @@ def test_filters_and_snippets(found: Found) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("columns", "makes_snippets"), [("snippet", True), ("count(*)", False)]
+)
+def test_unwanted_snippets_are_not_made(
+    found: Found, columns: str, makes_snippets: bool
+) -> None:
+    """The plan of a query has the steps of snippets only if it selects them."""
+    ((_, plan),) = found.connection.execute(
+        f"explain (format json) select {columns} from search_messages('the')"
+    ).fetchall()
+    assert ("found_pieces" in plan) == makes_snippets
+
+
 def words_of_agents(found: Found) -> dict[tuple[str, str], list[tuple[int, str]]]:
     """Return every use of a word, by conversation and agent."""
     uses: dict[tuple[str, str], list[tuple[int, str]]] = {}
