@@ -178,7 +178,7 @@ ADD_LINES = """
     left join intermediate.int_lines_of_shared_ids as shared_ids
         on
             store.source_file = shared_ids.source_file
-            and store.line_number = shared_ids.line_number
+            and store.line_position = shared_ids.line_position
     left join intermediate.int_conversations as conversations
         on
             coalesce(shared_ids.conversation_id, store.conversation_id)

@@ -64,7 +64,11 @@ def write_same_id(folder: OutputFolder) -> None:
         "first_000000a1/manifest.json",
         manifest("experiment_000000a1", ["conv_same"], name="first"),
     )
-    folder.write("a second_000000a2/events_conv_same.jsonl", two)
+    # Two writers at once left two events on a line.
+    folder.write(
+        "a second_000000a2/events_conv_same.jsonl",
+        [*two[:3], two[3] + two[4], *two[5:]],
+    )
     folder.write(
         "a second_000000a2/manifest.json",
         manifest(

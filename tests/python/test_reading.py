@@ -64,6 +64,10 @@ def glued() -> dict[str, list[str]]:
         "same": [" ".join(events)],
         "old": [old[:70] + old, old + old],
         "torn": [*whole[:4], whole[4][:200] + whole[4]],
+        "torn twice": [
+            line.replace("glued torn", "torn twice")
+            for line in [*whole[:4], whole[4][:150] + whole[4][:200] + whole[4]]
+        ],
         "hopeless": [
             whole[0].replace("torn", "hopeless"),
             whole[4][:90] + whole[4][:99],
@@ -204,6 +208,15 @@ def test_whole_events_behind_torn_ones_are_saved(built: Project) -> None:
         "select line_number, reason, line from rejected_lines"
         " where ends_with(source_file, 'glued/torn.jsonl')"
     ) == [(5, "not valid JSON", glued()["torn"][3 + 1][:200])]
+    # Each torn part is a row of its own.
+    assert counts(built, "torn twice.jsonl") == [(7, 5, 2, 0, None)]
+    assert [
+        (number, part, len(line))
+        for number, part, line in built.query(
+            "select line_number, line_part, line from rejected_lines"
+            " where ends_with(source_file, 'torn twice.jsonl') order by all"
+        )
+    ] == [(5, 1, 150), (5, 2, 200)]
 
 
 def test_a_log_of_another_program_is_rejected(built: Project) -> None:

@@ -47,7 +47,8 @@ log_conversations as (
     left join shared_ids
         on
             event_lines.source_file = shared_ids.source_file
-            and event_lines.line_number = shared_ids.line_number
+            and {{ line_position('event_lines.line_number', 'coalesce(event_lines.line_part, 1)') }}
+            = shared_ids.line_position
 
     where
         event_lines.line_kind = 'event'

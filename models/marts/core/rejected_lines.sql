@@ -3,6 +3,7 @@
 select
     source_file,
     line_number,
+    line_part,
     reason,
     line_start as line
 
