@@ -14,7 +14,7 @@ from pidgin_analytics.printing import printable, say
 from pidgin_analytics.warehouse import Warehouse, WarehouseError
 
 if TYPE_CHECKING:
-    from pidgin_analytics.figures.charts import Grouping, Score, Width
+    from pidgin_analytics.figures.shared import Grouping, Score, Width
 
 
 EXAMPLES = """\b

@@ -10,7 +10,6 @@ XML, or would turn text around, is replaced, and long ones are shortened. The ro
 them as they are.
 """
 
-from pidgin_analytics.figures.charts import FIGURES, FigureError
 from pidgin_analytics.figures.drawing import (
     FORMATS,
     WIDTHS,
@@ -19,6 +18,8 @@ from pidgin_analytics.figures.drawing import (
     figure,
     plain_text,
 )
+from pidgin_analytics.figures.kinds import FIGURES
+from pidgin_analytics.figures.shared import FigureError
 
 __all__ = [
     "FIGURES",

@@ -20,8 +20,8 @@ from pidgin_analytics.experiments import (
 )
 from pidgin_analytics.exports.csv_columns import CSV_OPTIONS, csv_column
 from pidgin_analytics.exports.tables import Column
-from pidgin_analytics.figures.charts import (
-    FIGURES,
+from pidgin_analytics.figures.kinds import FIGURES
+from pidgin_analytics.figures.shared import (
     PANELS,
     SHOWN,
     Chart,

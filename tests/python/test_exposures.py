@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 
 import pytest
 import yaml
@@ -33,10 +34,14 @@ def relations() -> dict[str, str]:
 def test_an_exposure_names_what_its_queries_ask(name: str) -> None:
     """No more and no less, in the files that it says ask."""
     known = relations()
+    files = [
+        [*ROOT.glob(path)] for path in EXPOSURES[name]["config"]["meta"]["asked_by"]
+    ]
+    assert all(files)
     asked = {
         known[relation]
-        for path in EXPOSURES[name]["config"]["meta"]["asked_by"]
-        for relation in ASKED.findall((ROOT / path).read_text(encoding="utf-8"))
+        for path in chain.from_iterable(files)
+        for relation in ASKED.findall(path.read_text(encoding="utf-8"))
         if relation in known
     }
     assert asked

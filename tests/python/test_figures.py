@@ -34,7 +34,7 @@ from pidgin_analytics.figures import (
     figure,
     plain_text,
 )
-from pidgin_analytics.figures.charts import AGENT_COLOURS, DASHES, SHAPES
+from pidgin_analytics.figures.shared import AGENT_COLOURS, DASHES, SHAPES
 
 NAME = "=1+1 <script>alert(1)</script>\n\x01\u202e\"'&amp; שלום"
 LONG = "long " * 2_000
