@@ -86,8 +86,8 @@
         'SystemPromptEvent', 'TurnStartEvent', 'TurnCompleteEvent',
         'MessageRequestEvent', 'MessageChunkEvent', 'MessageCompleteEvent',
         'ThinkingCompleteEvent', 'TokenUsageEvent', 'MetricsCalculatedEvent',
-        'RateLimitPaceEvent', 'APIErrorEvent', 'ProviderTimeoutEvent', 'ContextLimitEvent',
-        'EmptyResponseEvent', 'ContextTruncationEvent', 'InterruptRequestEvent',
+        'RateLimitPaceEvent', 'ErrorEvent', 'APIErrorEvent', 'ProviderTimeoutEvent',
+        'ContextLimitEvent', 'EmptyResponseEvent', 'ContextTruncationEvent', 'InterruptRequestEvent',
         'ExperimentStartEvent', 'ExperimentCreated', 'ExperimentCompleteEvent',
         'PostProcessingStartEvent', 'PostProcessingCompleteEvent'
     )

@@ -37,17 +37,16 @@
 
 {#- The share of an agent's phrases that are also the partner's, of two to six words, longer
     ones weighing more: Pidgin's mimicry score. No phrase is longer than the shorter message.
-    Needs in scope the number of different phrases of n words that the agent has (a_n) and
+    Needs in scope the number of different phrases of n words that the agent has (a_n or b_n) and
     that both share (shared_n). -#}
-{% macro mimicry_score(a, longest) -%}
+{% macro mimicry_score(agent, longest) -%}
     case
-        when {{ longest }} is null then null
         when {{ longest }} < 2 then 0.0
         else (
             {%- for n in range(2, 7) %}
                 if(
                     {{ longest }} >= {{ n }},
-                    {{ n - 1 }} * shared_{{ n }} / greatest({{ a }}_{{ n }}, 1),
+                    {{ n - 1 }} * shared_{{ n }} / greatest({{ agent }}_{{ n }}, 1),
                     0.0
                 ){{ ' +' if not loop.last }}
             {%- endfor %}

@@ -1,4 +1,4 @@
-"""Models run one way: each reads what lies below it or beside it, never above."""
+"""Models run one way: each reads earlier layers or its own, never later ones."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from conftest import ProjectMaker
 from helpers.harness import SAMPLE
 
 if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
     from dbt.contracts.graph.nodes import ModelNode
 
 # From the files up. Folders on one line stand side by side; `models/compat` and
@@ -31,15 +32,20 @@ RANKS = {folder: rank for rank, folders in enumerate(LAYERS) for folder in folde
 
 
 @pytest.fixture(scope="module")
-def models(project: ProjectMaker) -> dict[str, ModelNode]:
-    """Every model that dbt knows, those about vectors included."""
+def manifest(project: ProjectMaker) -> Manifest:
+    """Everything that dbt knows, models about vectors included."""
+    return project(SAMPLE, PIDGIN_EMBEDDING_MODEL="any").manifest()
+
+
+@pytest.fixture(scope="module")
+def models(manifest: Manifest) -> dict[str, ModelNode]:
+    """Every model, by its unique id."""
     # Late, because it takes seconds and not every test module needs it.
     from dbt.contracts.graph.nodes import ModelNode
 
-    made = project(SAMPLE, PIDGIN_EMBEDDING_MODEL="any")
     return {
         name: node
-        for name, node in made.manifest().nodes.items()
+        for name, node in manifest.nodes.items()
         if isinstance(node, ModelNode)
     }
 
@@ -49,8 +55,8 @@ def folder(node: ModelNode) -> str:
     return str(Path(node.path).parent)
 
 
-def upward(models: dict[str, ModelNode]) -> list[tuple[str, str]]:
-    """Pairs of a model and one that it reads from above."""
+def later_ones_read(models: dict[str, ModelNode]) -> list[tuple[str, str]]:
+    """Pairs of a model and one of a later layer that it reads."""
     return [
         (node.name, models[name].name)
         for node in models.values()
@@ -60,19 +66,19 @@ def upward(models: dict[str, ModelNode]) -> list[tuple[str, str]]:
 
 
 def test_models_run_one_way(models: dict[str, ModelNode]) -> None:
-    """Every folder has its place, and no model reads one of a folder above."""
+    """Every folder has its place, and no model reads one of a later layer."""
     assert {folder(node) for node in models.values()} == set(RANKS)
-    assert upward(models) == []
+    assert later_ones_read(models) == []
 
 
-def test_a_model_that_reads_upward_is_found(models: dict[str, ModelNode]) -> None:
+def test_a_model_that_reads_a_later_one_is_found(models: dict[str, ModelNode]) -> None:
     """The rule can fail."""
     name = "model.pidgin_analytics.int_turns"
     needs = dataclasses.replace(
         models[name].depends_on, nodes=["model.pidgin_analytics.conversations"]
     )
     changed = models | {name: dataclasses.replace(models[name], depends_on=needs)}
-    assert upward(changed) == [("int_turns", "conversations")]
+    assert later_ones_read(changed) == [("int_turns", "conversations")]
 
 
 def test_what_people_read_is_public(models: dict[str, ModelNode]) -> None:
@@ -84,6 +90,19 @@ def test_what_people_read_is_public(models: dict[str, ModelNode]) -> None:
         is_named_as_step = node.name.startswith(("int_", "stg_"))
         lies_with_steps = folder(node).startswith(("intermediate", "staging"))
         assert is_named_as_step == lies_with_steps, node.name
+
+
+def test_steps_are_private_unless_programs_ask_them(
+    manifest: Manifest, models: dict[str, ModelNode]
+) -> None:
+    """Those that an exposure names are protected, and no others."""
+    asked = {
+        name for node in manifest.exposures.values() for name in node.depends_on.nodes
+    }
+    for name, node in models.items():
+        if node.access != "public":
+            expected = "protected" if name in asked else "private"
+            assert node.access == expected, node.name
 
 
 def test_tables_have_the_key_that_they_describe(models: dict[str, ModelNode]) -> None:

@@ -1,6 +1,5 @@
 {{
     config(
-        access = 'protected',
         materialized = 'incremental',
         incremental_strategy = 'replace_changed_texts',
         unique_key = ['conversation_id', 'text_kind'],

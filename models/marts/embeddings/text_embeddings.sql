@@ -2,7 +2,7 @@
     config(
         enabled = embedding_model() != '',
         schema = 'staging',
-        access = 'protected',
+        access = 'private',
         materialized = 'incremental',
         incremental_strategy = 'append',
         full_refresh = false,

@@ -50,7 +50,7 @@ KNOWN_EVENTS = {
     *("ConversationPaused", "ConversationResumed", "SystemPrompt"),
     *("TurnStart", "TurnComplete", "MessageRequest", "MessageChunk"),
     *("MessageComplete", "ThinkingComplete", "TokenUsage", "MetricsCalculated"),
-    *("RateLimitPace", "APIError", "ProviderTimeout", "ContextLimit"),
+    *("RateLimitPace", "Error", "APIError", "ProviderTimeout", "ContextLimit"),
     *("EmptyResponse", "ContextTruncation", "InterruptRequest"),
     *("ExperimentStart", "ExperimentComplete"),
     *("PostProcessingStart", "PostProcessingComplete"),
