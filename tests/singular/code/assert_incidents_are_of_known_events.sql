@@ -1,6 +1,6 @@
 -- A returned row is a kind of event that counts as an incident and is not among those that Pidgin
 -- writes. If one were returned, a log that holds only such events would be rejected as that of
--- another program, and its incidents be missing. `IdCollision` is found by the build and not logged.
+-- another program, and its incidents be missing. The build itself finds `IdCollision`.
 
 select event_type
 
