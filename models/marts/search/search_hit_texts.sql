@@ -30,7 +30,7 @@ query_items as (
 
 wanted_terms as (
 
-    select unnest(terms, max_depth := 2)
+    select unnest(terms) as wanted
 
     from items
 
@@ -42,9 +42,16 @@ wanted_terms as (
 marked_terms as (
 
     select
-        coalesce(list(term) filter (where not is_prefix and not is_unspaced), []) as whole_terms,
-        coalesce(list(term) filter (where is_prefix and not is_unspaced), []) as prefixes,
-        coalesce(list(term) filter (where is_unspaced), []) as unspaced_terms
+        coalesce(
+            list(wanted['term'])
+            filter (where not wanted['is_prefix'] and not wanted['is_unspaced']),
+            []
+        ) as whole_terms,
+        coalesce(
+            list(wanted['term']) filter (where wanted['is_prefix'] and not wanted['is_unspaced']),
+            []
+        ) as prefixes,
+        coalesce(list(wanted['term']) filter (where wanted['is_unspaced']), []) as unspaced_terms
 
     from wanted_terms
 

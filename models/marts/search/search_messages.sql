@@ -15,24 +15,25 @@ with
 
 -- A snippet that nobody selects is not made, as long as no step here is used twice: DuckDB keeps
 -- the rows of such a step, and computes all columns of what follows.
-hit_texts as (
+spaced_texts as (
 
-    select *
+    select
+        conversation_id,
+        experiment_id,
+        turn_number,
+        agent_id,
+        text_kind,
+        sent_at,
+        score,
+        whole_terms,
+        prefixes,
+        unspaced_terms,
+        {{ spaced_text('content') }} as content
 
     from
         {{ ref('search_hit_texts').render() }}(
             query, max_hits, of_experiment, of_model, of_agent, from_turn, to_turn, since
         )
-
-),
-
-spaced_texts as (
-
-    select
-        * exclude (content),
-        {{ spaced_text('content') }} as content
-
-    from hit_texts
 
 ),
 
