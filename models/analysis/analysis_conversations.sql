@@ -57,6 +57,8 @@ message_totals as (
                 as message_count_{{ agent }},
             count(*) filter (where agent_id = 'agent_{{ agent }}' and is_api_error)
                 as placeholder_count_{{ agent }},
+            bool_or(is_spoken) filter (where agent_id = 'agent_{{ agent }}')
+                as has_spoken_{{ agent }},
         {% endfor -%}
         median(response_time_ms) filter (where agent_id = 'agent_a' and not is_api_error)
             as median_response_time_ms_a,
@@ -213,12 +215,12 @@ select
         usage_totals.cost_usd_{{ agent }},
     {% endfor -%}
     -- Who spoke has used tokens, logged or not.
-    case
-        when
-            (usage_totals.cost_usd_a is not null or coalesce(message_count_a, 0) = 0)
-            and (usage_totals.cost_usd_b is not null or coalesce(message_count_b, 0) = 0)
-            then usage_totals.cost_usd
-    end as cost_usd,
+    if(
+        (usage_totals.cost_usd_a is not null or message_totals.has_spoken_a is not true)
+        and (usage_totals.cost_usd_b is not null or message_totals.has_spoken_b is not true),
+        usage_totals.cost_usd,
+        null
+    ) as cost_usd,
 
     -- trouble
     coalesce(incident_totals.incident_count, 0) as incident_count,

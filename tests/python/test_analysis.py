@@ -62,6 +62,18 @@ def test_question_has_an_answer_in_the_sample(question: str, sample: Project) ->
     assert sample.query(questions()[question])
 
 
+def test_vocabulary_grows_as_in_the_mart(sample: Project) -> None:
+    """Question 11 is answered by sums; the mart counts the words of both so far."""
+    (question,) = (sql for name, sql in questions().items() if name.startswith("11."))
+    answers = {turn: (count, share) for turn, count, _, share in sample.query(question)}
+    expected = sample.query(
+        "select turn_number, count(*), round(avg(cumulative_convergence), 3)"
+        " from turn_metrics where is_spoken group by turn_number"
+    )
+    assert answers == {turn: (count, share) for turn, count, share in expected}
+    assert sample.value("select count(*) from turn_metrics where not is_spoken")
+
+
 def descriptions(*folders: str) -> dict[tuple[str, str, str], str]:
     """Return what the project's yml says, by schema, relation and column."""
     models: dict[str, tuple[str, dict[str, Any]]] = {}

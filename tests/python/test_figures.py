@@ -57,8 +57,11 @@ def built(project: ProjectMaker, tmp_path_factory: pytest.TempPathFactory) -> Pr
             begin = maker.begin()
             begin["agent_a_model"] = MODEL
             events = [begin]
-            for turn in range(6):
+            for turn in range(6 + file):
                 a, b = WORDS[turn % 3], f"{WORDS[(turn + file) % 3]} more {turn}"
+                if (file, turn) == (1, 2):
+                    # A's words count from here on, although B says nothing.
+                    a, b = f"{a} tower gull", "[API error: overloaded]"
                 events += maker.turn(turn, a, b)
             lines = [as_line(event) for event in [*events, maker.end()]]
             folder.write(f"{name}/events_{file}.jsonl", lines)
@@ -270,8 +273,12 @@ def test_convergence_is_that_of_pandas(drawn: dict[str, Figure], turns: Any) -> 
 
     each = drawn["convergence-each"].data
     for _, own in each.groupby("conversation_id"):
-        rolling = own["score"].rolling(5, min_periods=1).mean()
-        assert own["rolling_mean"].to_list() == pytest.approx(rolling.to_list())
+        # Of five turns, not of five scores.
+        scores = own.set_index("turn_number")["score"]
+        rolling = scores.reindex(range(scores.index.max() + 1)).rolling(5, 1).mean()
+        assert own["rolling_mean"].to_list() == pytest.approx(
+            rolling.loc[scores.index].to_list()
+        )
 
 
 def test_differences_are_those_of_welch(drawn: dict[str, Figure], turns: Any) -> None:
@@ -329,7 +336,7 @@ def test_style_is_that_of_pandas(drawn: dict[str, Figure], messages: Any) -> Non
 
 
 def test_vocabulary_is_that_of_sets(
-    drawn: dict[str, Figure], messages: Any, warehouse: Warehouse
+    drawn: dict[str, Figure], turns: Any, warehouse: Warehouse
 ) -> None:
     """Counted word by word, from the first use of each."""
     uses = warehouse.pandas(
@@ -340,10 +347,9 @@ def test_vocabulary_is_that_of_sets(
         for key, own in uses.groupby(["conversation_id", "agent_id"])
     }
     lines = []
-    spoken = messages.dropna(subset=["word_count"])
-    for conversation, turn in {
-        *zip(spoken["conversation_id"], spoken["turn_number"], strict=True)
-    }:
+    for conversation, turn in zip(
+        turns["conversation_id"], turns["turn_number"], strict=True
+    ):
         said = [
             {
                 word
@@ -361,6 +367,9 @@ def test_vocabulary_is_that_of_sets(
     for metric, column in (("distinct_words", "n"), ("share_of_both", "share")):
         expected = summary(frame, ["turn_number"], column)
         assert_same_frame(data[data["metric"] == metric], expected, ["turn_number"])
+    assert frame["share"].max() <= 1
+    half_spoken = warehouse.pandas("select * from turn_metrics where not is_spoken")
+    assert {*half_spoken["conversation_id"]} & {*turns["conversation_id"]}
 
 
 def test_words_are_those_that_spread(

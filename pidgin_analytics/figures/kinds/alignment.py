@@ -36,7 +36,7 @@ rates as (
         100 * sum(b_newly_shared_words) / nullif(sum(b_word_count), 0) as rate_b,
         rate_a - rate_b as difference
     from analysis.turns
-    where list_contains($experiments, experiment_id) and is_spoken
+    where list_contains($experiments, experiment_id)
     group by group_name, position, conversation_id
 ),
 

@@ -26,16 +26,27 @@ from pidgin_analytics.palette import LIGHT
 QUERY = """
 with
 
+-- Also of turns in which one agent alone spoke: what it said is known from then on.
+new_words as (
+    select
+        conversation_id,
+        turn_number,
+        is_spoken,
+        coalesce(a_new_words, 0) + coalesce(b_new_words, 0) as new_words,
+        coalesce(a_newly_shared_words, 0) + coalesce(b_newly_shared_words, 0)
+            as newly_shared_words
+    from analysis.turns
+    where list_contains($experiments, experiment_id)
+),
+
 so_far as (
     select
         conversation_id,
         turn_number,
-        sum(a_new_words + b_new_words - a_newly_shared_words - b_newly_shared_words)
-            over conversation as distinct_words,
-        sum(a_newly_shared_words + b_newly_shared_words) over conversation
-            as shared_words
-    from analysis.turns
-    where list_contains($experiments, experiment_id) and is_spoken
+        is_spoken,
+        sum(new_words - newly_shared_words) over conversation as distinct_words,
+        sum(newly_shared_words) over conversation as shared_words
+    from new_words
     window conversation as (partition by conversation_id order by turn_number)
 ),
 
@@ -46,6 +57,7 @@ measured as (
         unnest(['distinct_words', 'share_of_both']) as metric,
         unnest([distinct_words, shared_words / nullif(distinct_words, 0)]) as value
     from so_far
+    where is_spoken
 ),
 
 means as (
