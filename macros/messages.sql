@@ -2,14 +2,18 @@
     message_requests, message_replies and complete_turns to one named messages. The mart messages and
     the function experiment_dashboard_as_of share them. -#}
 {% macro message_steps() -%}
-    -- A reply does not say its turn. It answers the last request to the same agent; a log without
-    -- requests still says when turns start. One whose number can be none gives none, so that what
-    -- follows does not belong to the turn before.
+    -- A reply does not say its turn. It answers the last request to the same agent; where there is none
+    -- in this turn, the start of the turn tells. A start whose number can be none gives none, so that
+    -- what follows does not belong to the turn before.
     replies as (
 
         select
             message_replies.*,
-            coalesce(message_requests.turn_number, turn_starts.turn_number) as turn_number
+            if(
+                turn_starts.place > message_requests.place,
+                turn_starts.turn_number,
+                coalesce(message_requests.turn_number, turn_starts.turn_number)
+            ) as turn_number
 
         from message_replies
 

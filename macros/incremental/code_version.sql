@@ -30,7 +30,7 @@
 {% macro computing_version() -%}
     {{ code_version(
         [
-            'models/staging/archive/*.sql', 'models/intermediate/**/*.sql', 'models/marts/**/*.sql',
+            'models/staging/**/*.sql', 'models/intermediate/**/*.sql', 'models/marts/**/*.sql',
             'macros/**/*.sql'
         ],
         settings = 'with zlib' if has_plugin() else 'without zlib'

@@ -35,7 +35,8 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The lines that belong to forgotten ids: those of a forgotten conversation; those that by their content
+{#- The lines that belong to forgotten ids: those of a forgotten conversation, in one log where others
+    have the same id; those that by their content
     or folder belong to a forgotten experiment; and of lines without a conversation, those that name a
     forgotten one, and all in a log in which every conversation is forgotten. -#}
 {% macro forgotten_lines(lines, ids) -%}
@@ -50,7 +51,10 @@
             conversation_id,
             if(conversation_id is null, coalesce(line_start, cast(event_data as varchar)), null) as text,
             coalesce(
-                conversation_id in (select id from {{ ids }} where kind = 'conversation'), false
+                conversation_id in (select id from {{ ids }} where kind = 'conversation')
+                or conversation_id || ' in ' || source_file
+                in (select id from {{ ids }} where kind = 'conversation in log'),
+                false
             )
             or {{ experiment_of_line() }} in (select id from {{ ids }} where kind = 'experiment')
                 as is_named
@@ -115,7 +119,9 @@
         {{ manifest }}
     {%- else -%}
         {%- set ids = {'conversation': [], 'experiment': []} -%}
-        {%- for row in run_query("select kind, id from " ~ forgotten()).rows %}{% do ids[row['kind']].append(row['id']) %}{% endfor -%}
+        {%- for row in run_query(
+            "select kind, id from " ~ forgotten() ~ " where kind in ('conversation', 'experiment')"
+        ).rows %}{% do ids[row['kind']].append(row['id']) %}{% endfor -%}
         {{ manifest_without(
             manifest,
             source_file,
@@ -132,7 +138,7 @@
         when list_contains(
             {{ experiment_ids }},
             coalesce(
-                json_extract_string({{ manifest }}, '$.experiment_id'),
+                nullif(json_extract_string({{ manifest }}, '$.experiment_id'), ''),
                 {{ experiment_id_from_path(source_file, sql_string(pidgin_output_dir())) }}
             )
         )

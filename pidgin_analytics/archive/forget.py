@@ -9,11 +9,13 @@ written anew. docs/decisions/0009-forgetting.md says why.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -41,6 +43,12 @@ from pidgin_analytics.archive.verify import (
     md5_of,
 )
 from pidgin_analytics.files import put_in_place
+
+# As the event store looks for them, in macros/text/event_documents.sql.
+_EVENT_START = re.compile(
+    rb'\{\s*"(?:conversation_id|timestamp|event_type|experiment_id)"\s*:'
+)
+_NESTED = re.compile(rb'"data"\s*:\s*$')
 
 
 def forget(
@@ -152,6 +160,12 @@ def _check_ids(connection: duckdb.DuckDBPyConnection, ids: list[str]) -> None:
             "Several experiments have a conversation of this id, and only the"
             " experiment tells them apart: name one of "
             + ", ".join(name for (name,) in shared)
+        )
+    alike = connection.execute(queries.EXPERIMENTS_ALIKE, {"ids": ids}).fetchall()
+    if alike:
+        raise ArchiveError(
+            "Experiments that share an id in their logs can only be forgotten together:"
+            " name all of " + ", ".join(name for (name,) in alike)
         )
 
 
@@ -317,27 +331,52 @@ def without_conversations(
     owners = set()
     # As the event store parts lines.
     for line in re.findall(rb"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+", file.content):
-        owner = _conversation_of(line)
-        owners.add(owner)
-        if owner is None:
-            is_forgotten = any(name in line for name in names)
-        else:
-            is_forgotten = owner in conversation_ids
-        if not is_forgotten:
-            kept.append(line)
+        kept_parts = []
+        for part in _parts_of(line):
+            owner = _conversation_of(part)
+            owners.add(owner)
+            if owner is None:
+                is_forgotten = any(name in part for name in names)
+            else:
+                is_forgotten = owner in conversation_ids
+            if not is_forgotten:
+                kept_parts.append(part)
+        if kept_parts:
+            end = line[len(line.rstrip(b"\r\n")) :]
+            kept.append(b"".join(kept_parts).rstrip(b"\r\n") + end)
     owners.discard(None)
     if owners and owners.issubset(conversation_ids):
         return None
     return b"".join(kept)
 
 
-def _conversation_of(line: bytes) -> str | None:
-    """Return the conversation that a line of a log says it belongs to, if any."""
+def _parts_of(line: bytes) -> list[bytes]:
+    """Part a line in which events stand behind one another, as the event store does."""
+    if _event_in(line) is not None:
+        return [line]
+    starts = [
+        found.start()
+        for found in _EVENT_START.finditer(line)
+        # The nested object of the first era begins like an event and is none.
+        if not _NESTED.search(line, 0, found.start())
+    ]
+    places = [0, *(start for start in starts if start), len(line)]
+    parts = [line[start:end] for start, end in itertools.pairwise(places)]
+    return parts if any(_event_in(part) is not None for part in parts) else [line]
+
+
+def _event_in(line: bytes) -> dict[str, Any] | None:
     try:
         event = json.loads(line)
     except ValueError:
         return None
-    if not isinstance(event, dict):
+    return event if isinstance(event, dict) else None
+
+
+def _conversation_of(line: bytes) -> str | None:
+    """Return the conversation that a line of a log says it belongs to, if any."""
+    event = _event_in(line)
+    if event is None:
         return None
     if event.get("conversation_id") is None and isinstance(event.get("data"), dict):
         event = event["data"]

@@ -393,6 +393,16 @@ SHARING_EXPERIMENTS = """
         or list_contains($ids::varchar[], logged_conversation_id)
     order by all
 """
+# Experiments whose manifests say the same id, of which some are named and some not.
+EXPERIMENTS_ALIKE = """
+    select unnest(list_sort(list(distinct experiment_id)))
+    from intermediate.int_manifests
+    group by logged_experiment_id
+    having
+        count(distinct experiment_id) > 1
+        and bool_or(list_contains($ids::varchar[], experiment_id))
+        and not bool_and(list_contains($ids::varchar[], experiment_id))
+"""
 # What is named, and the conversations of what is named.
 CHOSEN_IDS = """
     select
@@ -434,6 +444,13 @@ NOTE_FORGOTTEN = """
         select 'conversation', unnest($conversation_ids::varchar[])
         union all
         select 'experiment', unnest($experiment_ids::varchar[])
+        union all
+        -- The id alone would also name a conversation of another experiment.
+        select
+            'conversation in log',
+            logged_conversation_id || ' in ' || source_file
+        from intermediate.int_lines_of_shared_ids
+        where list_contains($experiment_ids::varchar[], shown_experiment_id)
     )
     except
     from staging.forgotten

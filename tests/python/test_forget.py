@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 from conftest import ProjectMaker
 from helpers.harness import Project, assert_same_contents
-from writers.logs import OutputFolder, conversation, manifest
+from writers.logs import START, OutputFolder, conversation, manifest
 
-from pidgin_analytics.archive.verify import archive_problem, archived_files
+from pidgin_analytics.archive.forget import without_conversations
+from pidgin_analytics.archive.verify import (
+    ArchivedFile,
+    archive_problem,
+    archived_files,
+)
 
 HOSTILE = "o'brien\"; drop table x; --%"
 # By conversation, a word that nothing else says.
@@ -221,3 +227,80 @@ def test_forget(case: Case) -> None:
         log.unlink()
     project.build()
     assert_same_contents(tables(project), case.rest)
+
+
+def test_of_two_conversations_on_a_line_one_stays() -> None:
+    """In archives as in the event store, parts of a line belong to whom they name."""
+    one, other = talk("alone"), talk("beside")
+    torn = other[2][:60]
+    lines = [a + " " + b for a, b in zip(one, other, strict=True)]
+    file = ArchivedFile("log.jsonl", "\n".join([*lines, torn + one[3]]).encode(), 0)
+    left = without_conversations(file, ["alone"])
+    assert left is not None
+    assert [line.strip() for line in left.decode().split("\n")] == [*other, torn]
+    everything = without_conversations(file, ["alone", "beside"])
+    assert everything is None
+    assert without_conversations(file, ["nobody"]) == file.content
+
+
+def test_experiments_of_one_id_go_together(
+    project: ProjectMaker, tmp_path: Path
+) -> None:
+    """Their logs say the same id, so that one alone cannot be taken out."""
+    folder = OutputFolder(tmp_path / "output")
+    for name, day in (("alone", 1), ("left", 2)):
+        folder.write(f"{name}_000000aa/log.jsonl", talk(name))
+        folder.write(
+            f"{name}_000000aa/manifest.json",
+            manifest(
+                "experiment_000000aa",
+                [name],
+                name=name,
+                created_at=f"2026-03-0{day}T12:00:00",
+            ),
+        )
+    made = project(folder.path)
+    made.build_only()
+    first, second = (
+        name
+        for (name,) in made.query("select experiment_id from experiments order by 1")
+    )
+    before = made.contents()
+    for name in (first, second):
+        outcome = made.command("forget", name)
+        assert not outcome.success
+        assert f"name all of {first}, {second}" in "\n".join(outcome.errors)
+    assert_same_contents(made.contents(), before)
+    assert made.command("forget", first, second).success
+    assert made.query("select * from experiments") == []
+    assert said(all_text(made.warehouse)) == []
+
+
+def test_an_id_that_another_experiment_has_stays_forgotten(
+    project: ProjectMaker, tmp_path: Path
+) -> None:
+    """Also where the log is read again, and the other conversation is untouched."""
+    folder = OutputFolder(tmp_path / "output")
+    for number, name in enumerate(("left", "alone")):
+        texts = [(f"I am {SECRETS.get(name)}.", f"So {name}.")]
+        folder.write(
+            f"q{number}/log.jsonl",
+            conversation("shared id", texts, start=START + timedelta(days=number)),
+        )
+        folder.write(
+            f"q{number}/manifest.json",
+            manifest(f"experiment_000000b{number}", ["shared id"], name=name),
+        )
+    made = project(folder.path)
+    made.build_only()
+    assert len(made.query("select * from conversations")) == 2
+    assert said(all_text(made.warehouse)) == ["Rumpelstilzchen"]
+    assert made.command("forget", "experiment_000000b1").success
+    rest = tables(made)
+    assert said(all_text(made.warehouse)) == []
+    for log in folder.path.rglob("*.json*"):
+        folder.touch(log)
+    made.build_only()
+    assert said(all_text(made.warehouse)) == []
+    assert_same_contents(tables(made), rest)
+    assert len(made.query("select * from conversations")) == 1

@@ -58,7 +58,14 @@ def glued() -> dict[str, list[str]]:
     torn = Conversation("glued torn")
     told = 'She wrote {"conversation_id": and stopped.'
     whole = [as_line(e) for e in [torn.begin(), *torn.turn(0, told, "Ho.")]]
+    # A log that lost all line ends but one.
+    endless = Conversation("glued endless")
+    many = [endless.begin()]
+    for number in range(301):
+        many += endless.turn(number, f"Hi {number}.", f"Ho {number}.")
+    long = [as_line(event) for event in many]
     return {
+        "endless": [" ".join(long[:-4]), *long[-4:]],
         "lanes": lanes,
         # All events of a conversation in one line, in their order.
         "same": [" ".join(events)],
@@ -195,6 +202,22 @@ def test_events_glued_keep_their_order(built: Project) -> None:
         "select agent_id, content, turn_number from messages"
         " where conversation_id = 'glued same' order by all"
     ) == [("agent_a", "Hi.", 0), ("agent_b", "Ho.", 0)]
+
+
+def test_a_line_may_hold_more_than_a_thousand_events(built: Project) -> None:
+    """Each has a position of its own, before those of the next line."""
+    assert counts(built, "endless.jsonl") == [(1205, 1205, 0, 0, None)]
+    assert built.query(
+        "select count(*), count(sent_at), count(distinct content) from messages"
+        " where conversation_id = 'glued endless'"
+    ) == [(602, 602, 602)]
+    assert (
+        built.value(
+            "select content from messages where conversation_id = 'glued endless'"
+            " order by turn_number desc, agent_id desc limit 1"
+        )
+        == "Ho 300."
+    )
 
 
 def test_whole_events_behind_torn_ones_are_saved(built: Project) -> None:

@@ -47,7 +47,7 @@ union
 select
     source_file,
     line_number,
-    cast(line_position - line_number * 1000 as integer) as line_part
+    {{ line_part('line_position') }} as line_part
 
 from shared_ids
 

@@ -82,7 +82,8 @@ experiment_manifests as (
     select
         fields.source_file,
         fields.folder,
-        coalesce(fields.entries['experiment_id'], fields.folder_experiment_id) as experiment_id,
+        coalesce(nullif(fields.entries['experiment_id'], ''), fields.folder_experiment_id)
+            as experiment_id,
         fields.manifest is not null as is_readable,
         fields.entries['name'] as name,
         fields.entries['status'] as status,

@@ -666,7 +666,10 @@ class Logs:
             return "unfiled"
         if match := re.match(r"(exp|experiment)_[0-9a-f]{8}(?=_|$)", folder.name):
             return match[0]
-        if match := re.search(r"_([0-9a-f]{8})$", folder.name):
+        is_dated = re.search(
+            r"_20\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$", folder.name
+        )
+        if not is_dated and (match := re.search(r"_([0-9a-f]{8})$", folder.name)):
             return f"experiment_{match[1]}"
         return folder.name
 
@@ -821,9 +824,9 @@ def complete_turns(events: list[Event]) -> Iterable[Event]:
 def taken_replies(events: list[Event]) -> dict[tuple[int, str], Event]:
     """Find, for each turn and agent, the reply that the turn took.
 
-    A reply does not say its turn: it answers the last request to its agent or, in a
-    log without requests, belongs to the turn that started last. Of several, a turn
-    takes the last before its own record.
+    A reply does not say its turn: it answers the last request to its agent or, if the
+    turn that started last has none, belongs to that turn. Of several, a turn takes the
+    last before its own record.
     """
     recorded = {event.turn_number: event for event in complete_turns(events)}
     position = {id(event): index for index, event in enumerate(events)}
@@ -833,6 +836,7 @@ def taken_replies(events: list[Event]) -> dict[tuple[int, str], Event]:
     for index, event in enumerate(events):
         if event.event_type == "TurnStartEvent":
             started = event.turn_number
+            requested.clear()
         elif event.event_type == "MessageRequestEvent":
             requested[event.agent_id] = event.turn_number
         elif event.event_type == "MessageCompleteEvent" and event.agent_id in AGENTS:
