@@ -7,6 +7,7 @@ dbt-duckdb calls it around opening the warehouse, which is a file or a lake. The
 from __future__ import annotations
 
 import gc
+import shlex
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -223,8 +224,15 @@ class Plugin(BasePlugin):
 
         Raises:
             DbtRuntimeError: the warehouse cannot be written, the present one cannot be
-                read, or a setting is none; the message says which and why.
+                read, a setting is none, or dbt runs in another folder; the message says
+                which and why.
         """
+        # Its SQL names files of the project and of the output folder from there.
+        if not Path("dbt_project.yml").is_file():
+            raise DbtRuntimeError(
+                "dbt has to run in the project's folder:"
+                f" cd {shlex.quote(settings.PROJECT)} && dbt build"
+            )
         if self._as_of and not is_moment(self._as_of):
             raise DbtRuntimeError(
                 f"as_of is {self._as_of}, which is no moment; write one such as"

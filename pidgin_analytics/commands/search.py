@@ -86,8 +86,8 @@ def search(
 
     \b
     Examples:
-      pidgin-analytics search 'lighthouse "night watch" -storm keep*'
-      pidgin-analytics search farewell --agent b --turns 10.. --limit 50
+      pidgin-analytics search 'keep* "lamp room" -storm'
+      pidgin-analytics search lamp --agent b --turns 3.. --limit 50
     """
     if not re.search(r"\w", query):
         raise click.UsageError("Name the words to look for.")

@@ -130,7 +130,7 @@ def check_experiments(
     ]
     for experiment in experiments:
         if experiment not in known:
-            there = "the table experiments lists them"
+            there = "the table experiments lists the ids"
             raise ExportError(unknown("experiment", experiment, known, there))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import os
 import re
@@ -560,7 +561,7 @@ class Site:
             ]
             paragraphs = [
                 part.removeprefix("\b\n")
-                for part in (command.help or "").strip().split("\n\n")
+                for part in inspect.cleandoc(command.help or "").split("\n\n")
             ]
             commands.append((name, command.get_usage(own), paragraphs, options))
             self.entries.append(

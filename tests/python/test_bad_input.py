@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -1066,6 +1068,29 @@ def test_variable_wins_over_environment(tmp_path: Path, project: ProjectMaker) -
     assert chosen.query("select conversation_id from conversations") == [
         ("by variable",)
     ]
+
+
+def test_from_another_folder(tmp_path: Path, project: ProjectMaker) -> None:
+    """Files are named from the project's folder; elsewhere nothing is begun."""
+    folder = OutputFolder(tmp_path / "out")
+    folder.write("events.jsonl", conversation("at home"))
+    built = project(folder.path)
+    built.build_only()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    outcome = subprocess.run(
+        [sys.executable, "-m", "dbt.cli.main", *built.arguments("build")],
+        cwd=elsewhere,
+        env=built.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert outcome.returncode
+    assert "dbt has to run in the project's folder: cd " in outcome.stdout
+    assert [*elsewhere.iterdir()] == []
+    built.build_only()
+    assert built.query("select conversation_id from conversations") == [("at home",)]
 
 
 def test_folder_without_logs(tmp_path: Path, project: ProjectMaker) -> None:

@@ -278,6 +278,7 @@ def test_the_comparison_of_metrics_follows_its_page(built: Built) -> None:
 
 def test_commands_are_told_with_all_options(built: Built) -> None:
     text = built.documents["commands.html"].text
+    assert "\b" not in text
     for name, one in command_line.commands.items():
         assert f"pidgin-analytics {name}" in text
         for option in (one for parameter in one.params for one in parameter.opts):

@@ -285,6 +285,12 @@ const charts = (() => {
     });
   }
 
+  // Without values, labels of a short axis come twice: those of halves are rounded.
+  function wholeNumbers(first, last) {
+    const values = Array.from({ length: Math.max(last - first + 1, 0) }, (_, index) => first + index);
+    return { format: "d", ...(values.length > 10 ? { tickCount: 10, tickMinStep: 1 } : { values }) };
+  }
+
   // Cost as conversations were run, one after the other.
   function cumulativeCost(conversations) {
     let total = 0;
@@ -302,7 +308,7 @@ const charts = (() => {
       spec: (width) => ({
         width, height: 180, autosize: { type: "fit-x", contains: "padding" },
         data: { values: rows },
-        encoding: { x: { field: "order", type: "quantitative", title: "conversation", axis: { tickMinStep: 1, format: "d", tickCount: Math.min(10, rows.length) }, scale: { nice: false } } },
+        encoding: { x: { field: "order", type: "quantitative", title: "conversation", axis: wholeNumbers(1, rows.length), scale: { nice: false } } },
         layer: [
           { mark: { type: "line", interpolate: "step-after", color: color("series-1") }, encoding: { y: { field: "total", type: "quantitative", title: null } } },
           { mark: { type: "point", filled: true, color: color("series-1"), size: 26, opacity: 1 },
@@ -326,7 +332,7 @@ const charts = (() => {
     ]).filter((row) => row.conversations > 0);
     return figure({
       key: "words", title: "Words that spread", unit: "conversations", rows,
-      note: `Words of the one that the other used later, without the commonest ones; those ${mostWords} that most conversations took over.${isCut ? " Further words are in as many conversations as the last ones." : ""}`,
+      note: `Words that one agent used first and the other later, without the commonest ones: the ${mostWords} that were adopted in most conversations.${isCut ? " Other words were adopted in as many as the last of these." : ""}`,
       columns: [["word", (row) => row.word], ["direction", (row) => row.direction], ["conversations", (row) => row.conversations]],
       spec: (width) => ({
         width, height: 18 * all.length, autosize: { type: "fit-x", contains: "padding" },
@@ -334,7 +340,7 @@ const charts = (() => {
         mark: { type: "bar" },
         encoding: {
           y: { field: "word", type: "nominal", title: null, sort: all.map((row) => row.word), axis: { labelLimit: 120 } },
-          x: { field: "conversations", type: "quantitative", title: "conversations", axis: { tickMinStep: 1, format: "d" } },
+          x: { field: "conversations", type: "quantitative", title: "conversations", axis: wholeNumbers(0, Math.max(...all.map((row) => row.a + row.b))) },
           color: { field: "direction", type: "nominal", title: null, scale: { domain: ["A to B", "B to A"], range: [color("agent-a"), color("agent-b")] }, legend: { orient: "top" } },
           tooltip: [{ field: "word" }, { field: "direction" }, { field: "conversations" }],
         },
