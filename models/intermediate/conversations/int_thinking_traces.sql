@@ -31,19 +31,38 @@ thinking_records as (
 
 ),
 
--- A turn that was tried again thinks again.
+turn_records as (
+
+    {{ ordered_events(ref('int_turn_records')) }}
+
+),
+
+{{ complete_turn_steps() }},
+
+-- A turn that was tried again thinks again. Like its messages, its thinking is the last before the
+-- turn's own record.
 latest_records as (
 
-    select *
+    select thinking_records.*
 
     from thinking_records
 
-    where turn_number is not null
+    left join complete_turns
+        on
+            thinking_records.conversation_id = complete_turns.conversation_id
+            and thinking_records.turn_number = complete_turns.turn_number
+
+    where
+        thinking_records.turn_number is not null
+        and (complete_turns.turn_number is null or thinking_records.place < complete_turns.place)
 
     qualify
         row_number() over (
-            partition by conversation_id, turn_number, agent_id
-            order by place desc
+            partition by
+                thinking_records.conversation_id,
+                thinking_records.turn_number,
+                thinking_records.agent_id
+            order by thinking_records.place desc
         ) = 1
 
 )
