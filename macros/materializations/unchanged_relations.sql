@@ -6,7 +6,7 @@
     {%- set change = change_of_relation(model.checksum.checksum) -%}
     {%- if not change -%}
         {#- dbt expects the loaded rows: none. -#}
-        {%- do store_result('agate_table', response='OK', agate_table=run_query('select 0 as rows_loaded where false')) -%}
+        {% call noop_statement('agate_table', 'NO-OP', 'NO-OP') %}{% endcall %}
         {{ return(unchanged_relation()) }}
     {%- endif -%}
     {%- do begin_change(change) -%}
@@ -119,18 +119,18 @@
     {%- if graph.get('pidgin_relations') is none %}{% do read_noted_relations() %}{% endif -%}
     {%- set noted = graph.pidgin_relations.get(model.unique_id) -%}
     {%- set definition = local_md5([graph.pidgin_code, model.config.materialized, source] | join('\n')) -%}
-    {%- set inputs = states_below(model) -%}
     {%- set to_read = graph.pidgin_to_read.get(model.unique_id) -%}
     {#- dbt does not list functions; the catalog that read_noted_relations compares includes them. -#}
     {%- set kind = model.config.materialized -%}
     {%- set stands = load_cached_relation(this) -%}
-    {%- if noted and not should_full_refresh()
+    {%- set is_as_defined = noted and not should_full_refresh()
         and noted.definition == definition
         and (kind == 'table_function' or (stands and stands.is_view == (kind == 'view')))
-        and (kind in ('table_function', 'view') or (inputs and noted.inputs == inputs))
         and (to_read == [] or not reads_outside(model)) -%}
-        {{- return(none) -}}
-    {%- endif -%}
+    {#- What those hold is not stored, so inputs do not matter. -#}
+    {%- if is_as_defined and kind in ('table_function', 'view') %}{{ return(none) }}{% endif -%}
+    {%- set inputs = states_below(model) -%}
+    {%- if is_as_defined and inputs and noted.inputs == inputs %}{{ return(none) }}{% endif -%}
     {#- A build that has lost the lock of the lake must not change anything. -#}
     {%- if is_lake() %}{% do run_query("select holds_lock()") %}{% endif -%}
     {{- return({
@@ -226,13 +226,17 @@
     {{- return(none if none in states else local_md5(states | join(' '))) -}}
 {% endmacro %}
 
-{#- A value that changes with a relation's content; for a view, with that of its inputs. -#}
+{#- A value that changes with a relation's content; for a view, with that of its inputs. It is asked once
+    those have been built, and does not change in this build from then on. -#}
 {% macro state_of(id) %}
+    {%- if id in graph.pidgin_states %}{{ return(graph.pidgin_states[id]) }}{% endif -%}
     {%- set noted = graph.pidgin_relations.get(id) -%}
     {%- if not noted %}{{ return(none) }}{% endif -%}
     {%- set node = graph.nodes[id] -%}
     {%- set inputs = states_below(node) if node.config.materialized == 'view' else noted.inputs -%}
-    {{- return(local_md5([noted.definition, inputs, noted.content] | join(' ')) if inputs is not none) -}}
+    {%- if inputs is none %}{{ return(none) }}{% endif -%}
+    {%- do graph.pidgin_states.update({id: local_md5([noted.definition, inputs, noted.content] | join(' '))}) -%}
+    {{- return(graph.pidgin_states[id]) -}}
 {% endmacro %}
 
 {#- Before a build: reads the notes on existing relations, and a hash of what affects all of them (the
@@ -270,6 +274,7 @@
     {%- endif -%}
     {%- do graph.update({
         'pidgin_relations': relations, 'pidgin_new_notes': [], 'pidgin_code': code, 'pidgin_to_read': {},
+        'pidgin_states': {},
     }) -%}
 {% endmacro %}
 

@@ -28,7 +28,7 @@
         {%- do write_comments() -%}
     {%- endif -%}
     {%- if graph.get('pidgin_relations') is not none -%}
-        {%- do note_relation('catalog', present_catalog()) -%}
+        {%- if graph.pidgin_new_notes %}{% do note_relation('catalog', present_catalog()) %}{% endif -%}
         {%- do write_notes() -%}
     {%- endif -%}
     {%- set outcome = publish(results) -%}
