@@ -357,8 +357,9 @@ def _parts_of(line: bytes) -> list[bytes]:
     starts = [
         found.start()
         for found in _EVENT_START.finditer(line)
-        # The nested object of the first era begins like an event and is none.
-        if not _NESTED.search(line, 0, found.start())
+        # The nested object of the first era begins like an event and is none. Its name
+        # stands right before it.
+        if not _NESTED.search(line, max(0, found.start() - 100), found.start())
     ]
     places = [0, *(start for start in starts if start), len(line)]
     parts = [line[start:end] for start, end in itertools.pairwise(places)]
