@@ -138,10 +138,9 @@ select
     conversations.started_at,
     conversations.ended_at,
     conversations.last_event_at,
-    date_diff(
-        'millisecond',
-        conversations.started_at,
-        coalesce(conversations.ended_at, conversations.last_event_at)
+    (
+        epoch_ms(coalesce(conversations.ended_at, conversations.last_event_at))
+        - epoch_ms(conversations.started_at)
     ) / 1000 as duration_seconds,
 
     -- who spoke

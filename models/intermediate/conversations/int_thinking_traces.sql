@@ -25,7 +25,7 @@ changed_files as (
 
 ),
 
-thinking_records as (
+traces as (
 
     {{ ordered_events(ref('int_thinking_records')) }}
 
@@ -41,28 +41,25 @@ turn_records as (
 
 -- A turn that was tried again thinks again. Like its messages, its thinking is the last before the
 -- turn's own record.
-latest_records as (
+latest_traces as (
 
-    select thinking_records.*
+    select traces.*
 
-    from thinking_records
+    from traces
 
     left join complete_turns
         on
-            thinking_records.conversation_id = complete_turns.conversation_id
-            and thinking_records.turn_number = complete_turns.turn_number
+            traces.conversation_id = complete_turns.conversation_id
+            and traces.turn_number = complete_turns.turn_number
 
     where
-        thinking_records.turn_number is not null
-        and (complete_turns.turn_number is null or thinking_records.place < complete_turns.place)
+        traces.turn_number is not null
+        and (complete_turns.turn_number is null or traces.place < complete_turns.place)
 
     qualify
         row_number() over (
-            partition by
-                thinking_records.conversation_id,
-                thinking_records.turn_number,
-                thinking_records.agent_id
-            order by thinking_records.place desc
+            partition by traces.conversation_id, traces.turn_number, traces.agent_id
+            order by traces.place desc
         ) = 1
 
 )
@@ -78,4 +75,4 @@ select
     thought_at,
     fingerprint
 
-from latest_records
+from latest_traces
