@@ -175,7 +175,8 @@ def figure(
         The chart, its rows and its caption.
 
     Raises:
-        FigureError: There is no such figure or experiment, or nothing to draw.
+        FigureError: There is no such figure or experiment, nothing to draw, or nothing
+            to group.
         WarehouseError: The warehouse cannot be read.
         duckdb.Error: It lacks what the figure needs.
     """
@@ -186,6 +187,13 @@ def figure(
         there = f"there are {', '.join(FIGURES)}"
         raise FigureError(unknown("figure", name, FIGURES, there))
     kind = FIGURES[name]
+    if by == "models" and "$by_model" not in kind.query:
+        grouped = [
+            other for other, kind in FIGURES.items() if "$by_model" in kind.query
+        ]
+        raise FigureError(
+            f"{name} has no groups; those by pairs of models are {', '.join(grouped)}."
+        )
     options = Options(score, by, width)
     parameters = _parameters(
         warehouse, chosen_experiments(warehouse, experiments), options

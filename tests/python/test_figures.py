@@ -778,6 +778,7 @@ def test_list(built: Project) -> None:
         (["tokens-and-cost", "--experiment", "mute"], 1, "There is nothing to draw"),
         (["difference", "--experiment", "harm"], 1, "difference compares at least two"),
         (["comparison"], 1, "comparison shows at most 8 groups, and these are"),
+        (["convergence", "--by", "models"], 1, "convergence has no groups; those by"),
         (["convergence", "--width", "triple"], 2, "'triple' is not one of"),
     ],
 )
