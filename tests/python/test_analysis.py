@@ -74,6 +74,27 @@ def test_vocabulary_grows_as_in_the_mart(sample: Project) -> None:
     assert sample.value("select count(*) from turn_metrics where not is_spoken")
 
 
+def test_requests_without_a_reply_have_failed(sample: Project) -> None:
+    """Question 18 counts timeouts and the like, after which a conversation ended."""
+    (question,) = (sql for name, sql in questions().items() if name.startswith("18."))
+    failed = {provider: count for provider, _, count, _ in sample.query(question)}
+    ends = dict(
+        sample.query(
+            "select if(agent_id = 'agent_a', agent_a_provider, agent_b_provider),"
+            " count(*) from incidents inner join conversations using (conversation_id)"
+            " where incident_type in ('timeout', 'context_limit') group by all"
+        )
+    )
+    placeholders = dict(
+        sample.query(
+            "select provider, count(*) from analysis.messages"
+            " where is_api_error group by provider"
+        )
+    )
+    assert ends == {"openai": 2}
+    assert failed["openai"] == ends["openai"] + placeholders["openai"]
+
+
 def descriptions(*folders: str) -> dict[tuple[str, str, str], str]:
     """Return what the project's yml says, by schema, relation and column."""
     models: dict[str, tuple[str, dict[str, Any]]] = {}
