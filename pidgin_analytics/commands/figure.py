@@ -94,7 +94,7 @@ def figure(
 
     The caption says what is shown, from how many conversations, and how certain it is.
     """
-    # Late, because charts take a second to load, and that module takes this command in.
+    # Late, because charts take a second to load.
     from pidgin_analytics import figures
 
     if is_list:

@@ -34,7 +34,7 @@ def notebook(experiment: str, output: Path | None, overwrite: bool) -> None:
 
     The notebook queries the warehouse each time it runs, and shows tables and figures.
     """
-    # Late, because charts take a second to load, and that module takes this command in.
+    # Late, because charts take a second to load.
     from pidgin_analytics import notebooks
     from pidgin_analytics.figures import FigureError
 
