@@ -78,14 +78,14 @@ def test_requests_without_a_reply_have_failed(sample: Project) -> None:
     """Question 18 counts timeouts and the like, after which a conversation ended."""
     (question,) = (sql for name, sql in questions().items() if name.startswith("18."))
     failed = {provider: count for provider, _, count, _ in sample.query(question)}
-    ends = dict(
+    ends: dict[str, int] = dict(
         sample.query(
             "select if(agent_id = 'agent_a', agent_a_provider, agent_b_provider),"
             " count(*) from incidents inner join conversations using (conversation_id)"
             " where incident_type in ('timeout', 'context_limit') group by all"
         )
     )
-    placeholders = dict(
+    placeholders: dict[str, int] = dict(
         sample.query(
             "select provider, count(*) from analysis.messages"
             " where is_api_error group by provider"
